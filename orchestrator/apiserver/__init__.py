@@ -1,0 +1,1 @@
+"""The Litestar application: Kubernetes paths, negotiation, watch, streams, authentication."""

@@ -1,0 +1,1 @@
+"""From an inventory to a running platform: inventory, facts to steps (pure), fabric runner."""

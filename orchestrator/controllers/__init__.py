@@ -1,0 +1,1 @@
+"""One folder per kind: plan.py (pure) and controller.py."""

@@ -1,0 +1,1 @@
+"""Services to a supervised HAProxy: desired, diff, render (pure), runtime socket, supervisor."""

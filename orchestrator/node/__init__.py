@@ -1,0 +1,1 @@
+"""One session per host: pod state machine (pure), container specs, probes, status, streams."""

@@ -1,0 +1,1 @@
+"""Informers, controller loop, intents: what turns store events into planned writes."""

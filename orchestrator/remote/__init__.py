@@ -1,0 +1,1 @@
+"""How bytes and engine calls reach one host: SSH, Docker Engine, shim."""

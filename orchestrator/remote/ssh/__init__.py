@@ -1,0 +1,1 @@
+"""See orchestrator/remote/__init__.py."""

@@ -1,0 +1,1 @@
+"""Binds pods to nodes: filters, scores, cycle (pure) and the loop."""

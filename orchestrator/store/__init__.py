@@ -1,0 +1,1 @@
+"""Revisioned object log and watch hub on SQLite (PostgreSQL by the same seam)."""

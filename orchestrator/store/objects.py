@@ -1,0 +1,149 @@
+"""What the store holds and what it tells: stored objects, drafts, writes and events.
+
+A stored object is its JSON document as bytes; readers share one decoded form, which nobody may
+mutate. The revision is part of the document (`metadata.resourceVersion`) but is only known inside
+the writing transaction, so a `Draft` keeps the bytes on both sides of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+from orchestrator.api.types.meta import View
+from orchestrator.api.types.view import decode_view, view_of
+from orchestrator.kit.ids import ObjectKey, Revision, Uid
+
+Document = dict[str, Any]
+"""An object as decoded JSON. Documents that come out of the store are shared: never mutate."""
+
+_json_encoder: Final = msgspec.json.Encoder()
+
+
+class StoredObject:
+    """One object at one revision.
+
+    Attributes:
+        key: its name.
+        revision: of the write that produced it (for a deleted object: of the delete).
+        data: the whole document as JSON bytes, `metadata.resourceVersion` included.
+    """
+
+    __slots__ = ("_doc", "_view", "data", "key", "revision")
+
+    def __init__(self, key: ObjectKey, revision: Revision, data: bytes) -> None:
+        self.key = key
+        self.revision = revision
+        self.data = data
+        self._doc: Document | None = None
+        self._view: View | None = None
+
+    @property
+    def doc(self) -> Document:
+        """The decoded document; shared, never mutate it (`thawed()` gives a copy)."""
+        if self._doc is None:
+            self._doc = msgspec.json.decode(self.data)
+        return self._doc
+
+    @property
+    def view(self) -> View:
+        """The typed view that belongs to the resource (`api.types.view`); shared, immutable."""
+        if self._view is None:
+            self._view = decode_view(self.data, view_of(self.key.resource))
+        return self._view
+
+    def thawed(self) -> Document:
+        """A fresh document that the caller may change."""
+        document: Document = msgspec.json.decode(self.data)
+        return document
+
+    @property
+    def uid(self) -> Uid:
+        """`metadata.uid`."""
+        return Uid(self.doc["metadata"]["uid"])
+
+    def __repr__(self) -> str:
+        """Key and revision."""
+        return f"StoredObject({self.key}@{self.revision})"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document to be written, without its revision.
+
+    Attributes:
+        head: the bytes up to and with the opening quote of resourceVersion's value.
+        tail: the bytes from the closing quote on.
+    """
+
+    head: bytes
+    tail: bytes
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Draft":
+        """Encodes a document: kind, apiVersion, metadata first; any resourceVersion is dropped."""
+        meta = {k: v for k, v in document["metadata"].items() if k != "resourceVersion"}
+        body = {
+            "kind": document["kind"],
+            "apiVersion": document["apiVersion"],
+            "metadata": {"resourceVersion": "", **meta},
+            **{k: v for k, v in document.items() if k not in {"kind", "apiVersion", "metadata"}},
+        }
+        data = _json_encoder.encode(body)
+        cut = data.index(b'"resourceVersion":"') + len(b'"resourceVersion":"')
+        return cls(head=data[:cut], tail=data[cut:])
+
+    def at(self, revision: Revision) -> bytes:
+        """The document's bytes as written at `revision`."""
+        return b"%b%d%b" % (self.head, revision, self.tail)
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Writes an object.
+
+    Attributes:
+        key: what to write.
+        draft: the document.
+        expected: the revision the object must be at; None when it must not exist.
+    """
+
+    key: ObjectKey
+    draft: Draft
+    expected: Revision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Removes an object.
+
+    Attributes:
+        key: what to remove.
+        expected: the revision the object must be at.
+        draft: its last state, which the DELETED event carries (at the delete's revision).
+    """
+
+    key: ObjectKey
+    expected: Revision
+    draft: Draft
+
+
+Write = Put | Delete
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreEvent:
+    """One committed write, in revision order.
+
+    Attributes:
+        type: ADDED, MODIFIED or DELETED.
+        object: the object after the write; for DELETED its last state at the delete's revision.
+        previous: the object before the write; None for ADDED.
+    """
+
+    type: EventType
+    object: StoredObject
+    previous: StoredObject | None
