@@ -5,10 +5,17 @@ first. Source: Kubernetes API concepts, "Resource types"; APIResource in meta/v1
 """
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
-ALL_VERBS = (
+ALL_VERBS: Final = (
     "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
 )  # fmt: skip
+NO_COLLECTION_VERBS: Final = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
+"""Namespaces cannot be deleted as a collection."""
+READ_VERBS: Final = ("get", "list", "watch")
+"""Kinds that clients ask for and nothing acts on yet: readable, and a create is an honest 405."""
+CREATE_ONLY: Final = ("create",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class Resource:
         categories: "all" puts a kind into `kubectl get all`.
         verbs: as discovery lists them.
         subresources: of this resource.
+        stored: False for questions that are answered and forgotten (SelfSubjectReview): only
+            create is served, and no `ObjectKey` of it exists.
     """
 
     group: str
@@ -57,6 +66,12 @@ class Resource:
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     subresources: tuple[Subresource, ...] = field(default=())
+    stored: bool = True
+
+    @property
+    def list_kind(self) -> str:
+        """Kind of a list of it: "DeploymentList"."""
+        return f"{self.kind}List"
 
     @property
     def resource(self) -> str:
@@ -71,3 +86,126 @@ class Resource:
     def subresource(self, name: str) -> Subresource | None:
         """The subresource of that name, or None."""
         return next((s for s in self.subresources if s.name == name), None)
+
+
+_STATUS_VERBS: Final = ("get", "patch", "update")
+
+
+def _status(kind: str) -> Subresource:
+    return Subresource("status", kind, _STATUS_VERBS)
+
+
+_SCALE: Final = Subresource("scale", "Scale", _STATUS_VERBS, group="autoscaling", version="v1")
+_ALL: Final = ("all",)
+
+
+def _core(
+    kind: str,
+    plural: str,
+    *short_names: str,
+    namespaced: bool = True,
+    categories: tuple[str, ...] = (),
+    verbs: tuple[str, ...] = ALL_VERBS,
+    subresources: tuple[Subresource, ...] = (),
+) -> Resource:
+    return Resource(
+        "", "v1", kind, plural, kind.lower(), namespaced, short_names, categories, verbs,
+        subresources,
+    )  # fmt: skip
+
+
+def _grouped(
+    group: str,
+    kind: str,
+    plural: str,
+    *short_names: str,
+    version: str = "v1",
+    categories: tuple[str, ...] = (),
+    verbs: tuple[str, ...] = ALL_VERBS,
+    subresources: tuple[Subresource, ...] = (),
+) -> Resource:
+    return Resource(
+        group, version, kind, plural, kind.lower(), True, short_names, categories, verbs,
+        subresources,
+    )  # fmt: skip
+
+
+def _question(group: str, kind: str, plural: str) -> Resource:
+    return Resource(
+        group, "v1", kind, plural, kind.lower(), False, verbs=CREATE_ONLY, stored=False
+    )  # fmt: skip
+
+
+RESOURCES: Final[tuple[Resource, ...]] = (
+    _core("ConfigMap", "configmaps", "cm"),
+    _core("Endpoints", "endpoints", "ep"),
+    _core("Event", "events", "ev"),
+    _core("LimitRange", "limitranges", "limits", verbs=READ_VERBS),
+    _core(
+        "Namespace", "namespaces", "ns", namespaced=False, verbs=NO_COLLECTION_VERBS,
+        subresources=(Subresource("finalize", "Namespace", ("update",)), _status("Namespace")),
+    ),
+    _core("Node", "nodes", "no", namespaced=False, subresources=(_status("Node"),)),
+    _core(
+        "Pod", "pods", "po", categories=_ALL,
+        subresources=(
+            Subresource("binding", "Binding", CREATE_ONLY),
+            Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
+            Subresource("log", "Pod", ("get",)),
+            _status("Pod"),
+        ),
+    ),
+    _core(
+        "ReplicationController", "replicationcontrollers", "rc", categories=_ALL, verbs=READ_VERBS
+    ),
+    _core("ResourceQuota", "resourcequotas", "quota", verbs=READ_VERBS),
+    _core("Secret", "secrets"),
+    _core("ServiceAccount", "serviceaccounts", "sa"),
+    _core("Service", "services", "svc", categories=_ALL, subresources=(_status("Service"),)),
+    _grouped("apps", "ControllerRevision", "controllerrevisions", verbs=READ_VERBS),
+    _grouped("apps", "DaemonSet", "daemonsets", "ds", categories=_ALL, verbs=READ_VERBS),
+    _grouped(
+        "apps", "Deployment", "deployments", "deploy", categories=_ALL,
+        subresources=(_SCALE, _status("Deployment")),
+    ),
+    _grouped(
+        "apps", "ReplicaSet", "replicasets", "rs", categories=_ALL,
+        subresources=(_SCALE, _status("ReplicaSet")),
+    ),
+    _grouped("apps", "StatefulSet", "statefulsets", "sts", categories=_ALL, verbs=READ_VERBS),
+    _question("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
+    _question("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
+    _question("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
+    _grouped(
+        "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
+        version="v2", categories=_ALL, verbs=READ_VERBS,
+    ),
+    _grouped("batch", "CronJob", "cronjobs", "cj", categories=_ALL, verbs=READ_VERBS),
+    _grouped("batch", "Job", "jobs", categories=_ALL, verbs=READ_VERBS),
+    _grouped("coordination.k8s.io", "Lease", "leases"),
+    _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+)  # fmt: skip
+"""Every served resource; by group (core first), then plural, as discovery lists them."""
+
+_BY_RESOURCE: Final = MappingProxyType({r.resource: r for r in RESOURCES})
+_BY_PATH: Final = MappingProxyType({(r.group, r.version, r.plural): r for r in RESOURCES})
+_BY_KIND: Final = MappingProxyType({(r.api_version, r.kind): r for r in RESOURCES})
+
+
+def by_resource(group_resource: str) -> Resource:
+    """The resource of an `ObjectKey.resource` ("pods", "deployments.apps").
+
+    Raises:
+        KeyError: no such resource is served.
+    """
+    return _BY_RESOURCE[group_resource]
+
+
+def by_path(group: str, version: str, plural: str) -> Resource | None:
+    """The resource that a request path names; None when none is served there."""
+    return _BY_PATH.get((group, version, plural))
+
+
+def by_kind(api_version: str, kind: str) -> Resource | None:
+    """The resource whose objects carry this apiVersion and kind; None when none is served."""
+    return _BY_KIND.get((api_version, kind))

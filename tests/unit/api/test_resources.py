@@ -1,0 +1,61 @@
+"""The table of kinds: look-ups, and the facts that clients key on."""
+
+import pytest
+
+from orchestrator.api.resources import READ_VERBS, RESOURCES, by_kind, by_path, by_resource
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.resource)
+def test_every_row_is_found_by_each_of_its_names(resource):
+    assert by_resource(resource.resource) is resource
+    assert by_path(resource.group, resource.version, resource.plural) is resource
+    assert by_kind(resource.api_version, resource.kind) is resource
+
+
+def test_names_that_nobody_serves_are_told_apart():
+    with pytest.raises(KeyError):
+        by_resource("gadgets.example.com")
+    assert by_path("apps", "v1beta1", "deployments") is None
+    assert by_path("", "v1", "deployments") is None
+    assert by_kind("v1", "Deployment") is None
+
+
+def test_short_names_are_unique():
+    short = [name for r in RESOURCES for name in (*r.short_names, r.plural, r.singular)]
+    doubled = {name for name in short if short.count(name) > 1}
+    assert doubled == {"endpoints"}  # Kubernetes' singular of endpoints is endpoints
+
+
+def test_get_all_covers_the_kinds_that_kubectl_asks_for():
+    assert {r.plural for r in RESOURCES if "all" in r.categories} == {
+        "pods", "replicationcontrollers", "services", "daemonsets", "deployments", "replicasets",
+        "statefulsets", "horizontalpodautoscalers", "cronjobs", "jobs",
+    }  # fmt: skip
+
+
+def test_eviction_names_the_policy_group():
+    eviction = by_resource("pods").subresource("eviction")
+    assert eviction is not None
+    assert (eviction.group, eviction.version, eviction.kind) == ("policy", "v1", "Eviction")
+    assert by_resource("pods").subresource("exec") is None
+
+
+def test_questions_are_not_stored_and_only_created():
+    questions = [r for r in RESOURCES if not r.stored]
+    assert {r.kind for r in questions} == {
+        "SelfSubjectReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview",
+    }  # fmt: skip
+    assert all(r.verbs == ("create",) and not r.namespaced for r in questions)
+
+
+def test_kinds_that_nobody_acts_on_are_read_only_without_subresources():
+    readable = [r for r in RESOURCES if r.verbs == READ_VERBS]
+    assert len(readable) == 9
+    assert not any(r.subresources for r in readable)
+
+
+def test_names_of_lists_and_versions():
+    deployments = by_resource("deployments.apps")
+    assert deployments.list_kind == "DeploymentList"
+    assert deployments.api_version == "apps/v1"
+    assert by_resource("endpoints").list_kind == "EndpointsList"
