@@ -1,1 +1,5 @@
-"""The control plane's own keys: CA, certificates, tokens, kubeconfig. Knows only kit."""
+"""Who the server is and who may talk to it: CA, certificates, bearer tokens, admin kubeconfig.
+
+Owns the files under `pki/`, `tokens.json` and `admin.kubeconfig` of the state directory. Knows
+nothing of HTTP. Start reading at `ensure.py`.
+"""

@@ -1,0 +1,90 @@
+"""Bearer tokens: a file that maps the SHA-256 of each token to a user and its groups.
+
+The file never holds a token itself, so reading it lets nobody in. Tokens are 256 random bits, so a
+plain hash is enough: there is nothing to guess.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.credentials.files import write_atomic
+from orchestrator.kit.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOwner:
+    """Who a token stands for.
+
+    Attributes:
+        user: name as `kubectl auth whoami` shows it.
+        groups: its groups; "system:masters" may do everything.
+    """
+
+    user: str
+    groups: tuple[str, ...] = ()
+
+
+def new_token() -> str:
+    """A fresh random token: 256 bits, URL-safe text."""
+    return secrets.token_urlsafe(32)
+
+
+def token_digest(token: str) -> str:
+    """The key under which the file keeps a token: SHA-256 in lower-case hex."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def read_tokens(path: Path) -> dict[str, TokenOwner]:
+    """The file's content, digest to owner; empty when there is no file.
+
+    Raises:
+        ConfigError: the file is no JSON object of the right shape.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    try:
+        return msgspec.json.decode(data, type=dict[str, TokenOwner])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        shape = '{"<sha256 of the token>": {"user": "...", "groups": ["..."]}}'
+        raise ConfigError([f"{path}: {error}; expected {shape}"]) from error
+
+
+def write_tokens(path: Path, tokens: Mapping[str, TokenOwner]) -> None:
+    """Replaces the file, mode 0600."""
+    data = msgspec.json.format(msgspec.json.encode(dict(sorted(tokens.items()))), indent=2)
+    write_atomic(path, data + b"\n")
+
+
+class TokenFile:
+    """Looks tokens up; a change of the file takes effect with the next request."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._tokens: dict[str, TokenOwner] = {}
+
+    def owner_of(self, token: str) -> TokenOwner | None:
+        """Who the token stands for, or None. One stat call; reads the file only if it changed.
+
+        Raises:
+            ConfigError: the file was changed to something that cannot be read.
+        """
+        stamp = self._current_stamp()
+        if stamp != self._stamp:
+            self._tokens = read_tokens(self._path)
+            self._stamp = stamp
+        return self._tokens.get(token_digest(token))
+
+    def _current_stamp(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
