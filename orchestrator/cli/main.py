@@ -21,15 +21,18 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "kubeconfig": ("orchestrator.cli.platform:kubeconfig", "Print the admin's kubeconfig."),
     "local": ("orchestrator.cli.local:local", "Local clusters: hosts as containers."),
     # objects
-    "get": ("orchestrator.cli.objects:get", "Show objects."),
-    "apply": ("orchestrator.cli.objects:apply", "Create or change objects from files."),
-    "delete": ("orchestrator.cli.objects:delete", "Delete objects."),
-    "describe": ("orchestrator.cli.objects:describe", "Show one object with what belongs to it."),
-    "logs": ("orchestrator.cli.objects:logs", "Show a container's log."),
-    "scale": ("orchestrator.cli.objects:scale", "Set the number of replicas."),
-    "rollout": ("orchestrator.cli.objects:rollout", "Follow or undo a rollout."),
-    "nodes": ("orchestrator.cli.objects:nodes", "Show the hosts."),
-    "completion": ("orchestrator.cli.objects:completion", "Print shell completion."),
+    "get": ("orchestrator.cli.verbs.get:get", "Show objects."),
+    "apply": ("orchestrator.cli.verbs.apply:apply", "Create or change objects from files."),
+    "delete": ("orchestrator.cli.verbs.delete:delete", "Delete objects."),
+    "describe": (
+        "orchestrator.cli.verbs.describe:describe",
+        "Show one object with what belongs to it.",
+    ),
+    "logs": ("orchestrator.cli.verbs.logs:logs", "Show a container's log."),
+    "scale": ("orchestrator.cli.verbs.scale:scale", "Set the number of replicas."),
+    "rollout": ("orchestrator.cli.verbs.rollout:rollout", "Follow or undo a rollout."),
+    "nodes": ("orchestrator.cli.verbs.get:nodes", "Show the hosts."),
+    "completion": ("orchestrator.cli.verbs.completion:completion", "Print shell completion."),
 }
 
 

@@ -1,0 +1,1 @@
+"""Verbs on objects, with kubectl's words: get, apply, delete, describe, logs, scale, rollout."""
