@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ def test_documents_know_their_file_and_line(tmp_path: Path) -> None:
 
 
 def test_folders_are_read_in_order_and_lists_are_unrolled(tmp_path: Path) -> None:
-    write(tmp_path, "2.json", '{{"kind": "List", "apiVersion": "v1", "items": [{}]}}'.format('{"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "s"}}'))  # fmt: skip
+    secret = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "s"}}
+    listed = {"kind": "List", "apiVersion": "v1", "items": [secret]}
+    write(tmp_path, "2.json", json.dumps(listed))
     write(tmp_path, "1.yaml", GOOD)
     write(tmp_path, "notes.txt", "no manifest")
     assert [m.name for m in load_manifests((str(tmp_path),))] == ["a", "b", "s"]
