@@ -1,0 +1,169 @@
+"""The application: the gate, Litestar behind it, and the Kubernetes tree mounted into that.
+
+`build_app` wires the parts; `serve.serve` runs the result. Litestar owns health, version, metrics
+and documentation; everything under /api, /apis and /openapi is the dispatcher's.
+Source: ASGI 3.
+"""
+
+import asyncio
+import importlib.metadata
+import platform
+import random
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar import Litestar, Request, Response, asgi, get
+from litestar.exceptions import HTTPException
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.types import Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from orchestrator.api.schema.bundle import KUBERNETES_VERSION
+from orchestrator.apiserver.answers import Sender
+from orchestrator.apiserver.authn import Authenticator
+from orchestrator.apiserver.dispatcher import Dispatcher
+from orchestrator.apiserver.docs import docs_config
+from orchestrator.apiserver.errors import for_http
+from orchestrator.apiserver.faults import fault_answer
+from orchestrator.apiserver.gate import Gate
+from orchestrator.apiserver.health import HealthChecks, health_routes
+from orchestrator.apiserver.metrics import ApiMetrics
+from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.apiserver.streams import OpenStreams
+from orchestrator.kit.clock import Clock
+from orchestrator.node.streams import StreamsProvider
+from orchestrator.registry.registry import Registry
+from orchestrator.store.store import Store
+
+_ORCH_VERSION: Final = importlib.metadata.version("orch")
+_VERSION: Final = {
+    "major": KUBERNETES_VERSION.split(".")[0],
+    "minor": KUBERNETES_VERSION.split(".")[1],
+    "gitVersion": f"v{KUBERNETES_VERSION}+orch-{_ORCH_VERSION}",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": f"python{platform.python_version()}",
+    "compiler": platform.python_implementation(),
+    "platform": f"{platform.system().lower()}/{platform.machine()}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """The ASGI application with what its owner needs.
+
+    Attributes:
+        services: the parts behind it.
+        sender: sends answers.
+        gate: its outermost layer.
+    """
+
+    services: Services
+    sender: Sender
+    gate: Gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection event."""
+        await self.gate(scope, receive, send)
+
+    def end_streams(self) -> None:
+        """Ends watches and log streams and refuses new ones; for `serve.serve`."""
+        self.services.open_streams.stop()
+
+    def close(self) -> None:
+        """Ends the compression thread; call after serving ended."""
+        self.sender.close()
+
+
+def build_app(
+    *,
+    registry: Registry,
+    store: Store,
+    pod_streams: StreamsProvider,
+    authenticator: Authenticator,
+    settings: ApiServerSettings,
+    clock: Clock,
+    rng: random.Random,
+    checks: HealthChecks | None = None,
+    collector: CollectorRegistry | None = None,
+) -> ApiServer:
+    """The API server as an ASGI application.
+
+    Args:
+        registry: object reads and writes.
+        store: revisions and watches.
+        pod_streams: log streams of pods, by node.
+        authenticator: tells who asks.
+        settings: limits and intervals.
+        clock: time for ages and durations.
+        rng: spreads the ends of watches.
+        checks: health checks besides "ping".
+        collector: where metrics are registered and /metrics reads; a fresh one when None.
+    """
+    metrics = ApiMetrics(collector if collector is not None else CollectorRegistry())
+    sender = Sender(settings.gzip_min_bytes)
+    services = Services(
+        registry=registry,
+        store=store,
+        pod_streams=pod_streams,
+        settings=settings,
+        clock=clock,
+        rng=rng,
+        metrics=metrics,
+        open_streams=OpenStreams(metrics),
+    )
+    litestar = Litestar(
+        route_handlers=[
+            _mount(Dispatcher(services, sender)),
+            *health_routes(checks or HealthChecks()),
+            _version_route(),
+            _metrics_route(metrics.collector),
+        ],
+        openapi_config=docs_config(_ORCH_VERSION),
+        exception_handlers={HTTPException: _framework_error, Exception: _framework_error},
+        logging_config=None,
+    )
+    gate = Gate(
+        litestar,
+        authenticator=authenticator,
+        settings=settings,
+        metrics=metrics,
+        sender=sender,
+        clock=clock,
+    )
+    return ApiServer(services, sender, gate)
+
+
+def _mount(dispatcher: Dispatcher) -> ASGIRouteHandler:
+    @asgi(["/api", "/apis", "/openapi"], is_mount=True, copy_scope=False)
+    async def kubernetes(scope: Scope, receive: Receive, send: Send) -> None:
+        await dispatcher(scope, receive, send)
+
+    return kubernetes
+
+
+def _version_route() -> HTTPRouteHandler:
+    @get("/version", sync_to_thread=False, tags=["server"], summary="Version of API and server")
+    def version() -> dict[str, str]:
+        return dict(_VERSION)
+
+    return version
+
+
+def _metrics_route(collector: CollectorRegistry) -> HTTPRouteHandler:
+    @get("/metrics", tags=["server"], summary="Metrics in Prometheus' text format")
+    async def metrics() -> Response[bytes]:
+        # Rendering takes 15 us a line: off the event loop.
+        text = await asyncio.to_thread(generate_latest, collector)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _framework_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's own errors (404, 405, 400) as Status documents."""
+    fault = for_http(error.status_code) if isinstance(error, HTTPException) else error
+    answer = fault_answer(fault, request.method, request.url.path)
+    return Response(answer.body, status_code=answer.status, media_type=answer.content_type)

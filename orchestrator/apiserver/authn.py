@@ -1,0 +1,139 @@
+"""Who a request comes from: client certificate, bearer token, or (pages only) a browser's password.
+
+A certificate was already verified against our root in the TLS handshake; here only its subject is
+read: CN is the user, each O a group. A browser cannot send bearer tokens, so GET requests may carry
+the token as the password of HTTP Basic authentication; never others, because browsers send it
+along unasked. A system:masters identity may act as another with Impersonate-User and
+Impersonate-Group. Source: Kubernetes, "Authenticating"; RFC 7617.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from litestar.types import Scope
+
+from orchestrator.apiserver.identity import ANONYMOUS, AUTHENTICATED, Identity
+from orchestrator.credentials.tokens import TokenOwner
+from orchestrator.kit.errors import Forbidden, Unauthorized
+
+PEER_KEY = "orch.peer"
+"""Where the connection's `Peer` is in `scope["state"]`."""
+
+
+class TokenSource(Protocol):
+    """Looks a bearer token up (`credentials.tokens.TokenFile`)."""
+
+    def owner_of(self, token: str) -> TokenOwner | None:
+        """Who the token stands for, or None."""
+        ...
+
+
+class Peer:
+    """The client certificate of one connection; parsed once, at its first request."""
+
+    __slots__ = ("_der", "_identity", "_parsed")
+
+    def __init__(self, der: bytes | None) -> None:
+        self._der = der
+        self._parsed = False
+        self._identity: Identity | None = None
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who the certificate names; None without one or when it names no user."""
+        if not self._parsed:
+            self._parsed = True
+            self._identity = _subject(self._der) if self._der else None
+        return self._identity
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """Tells who asks.
+
+    Attributes:
+        tokens: where bearer tokens are looked up.
+    """
+
+    tokens: TokenSource
+
+    def identify(self, scope: Scope) -> Identity:
+        """The request's identity; `ANONYMOUS` when it carries no credential.
+
+        Raises:
+            Unauthorized: a bearer token or password that is not ours.
+            Forbidden: impersonation by someone who may not.
+        """
+        authorization, impersonate = _headers(scope)
+        identity = self._proved(scope, authorization)
+        return _impersonated(identity, impersonate) if impersonate else identity
+
+    def _proved(self, scope: Scope, authorization: str) -> Identity:
+        fields: Any = scope
+        if authorization:
+            scheme, _, rest = authorization.partition(" ")
+            if scheme.lower() == "bearer":
+                return self._by_token(rest.strip(), "token")
+            if scheme.lower() == "basic" and fields.get("method") in {"GET", "HEAD"}:
+                return self._by_token(_basic_password(rest.strip()), "password")
+        state = fields.get("state") or {}
+        peer = state.get(PEER_KEY)
+        if peer is not None and peer.identity is not None:
+            found: Identity = peer.identity
+            return found
+        if authorization:
+            raise Unauthorized("Unauthorized")
+        return ANONYMOUS
+
+    def _by_token(self, token: str, how: str) -> Identity:
+        owner = self.tokens.owner_of(token) if token else None
+        if owner is None:
+            raise Unauthorized("Unauthorized")
+        return Identity(owner.user, (*owner.groups, AUTHENTICATED), how)
+
+
+def _headers(scope: Scope) -> tuple[str, list[tuple[bytes, str]]]:
+    authorization = ""
+    impersonate: list[tuple[bytes, str]] = []
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization = value.decode("latin-1")
+        elif name.startswith(b"impersonate-"):
+            impersonate.append((name, value.decode("latin-1")))
+    return authorization, impersonate
+
+
+def _impersonated(actor: Identity, headers: list[tuple[bytes, str]]) -> Identity:
+    user = next((value for name, value in headers if name == b"impersonate-user"), "")
+    groups = tuple(value for name, value in headers if name == b"impersonate-group")
+    if not actor.master:
+        raise Forbidden(
+            f'users "{user}" is forbidden: User "{actor.user}" cannot impersonate resource "users" '
+            'in API group "" at the cluster scope',
+            name=user,
+            kind="users",
+        )
+    if not user:
+        raise Unauthorized("Impersonate-Group and others need Impersonate-User")
+    return Identity(user, (*groups, AUTHENTICATED), "impersonation", actor=actor.user)
+
+
+def _basic_password(encoded: str) -> str:
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Unauthorized("Unauthorized") from error
+    return text.partition(":")[2]
+
+
+def _subject(der: bytes) -> Identity | None:
+    subject = x509.load_der_x509_certificate(der).subject
+    names = [str(a.value) for a in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    groups = [str(a.value) for a in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    if not names or not names[0]:
+        return None
+    return Identity(names[0], (*groups, AUTHENTICATED), "certificate")

@@ -1,0 +1,132 @@
+"""From a request under /api, /apis or /openapi to its verb: one dispatcher over the table of kinds.
+
+Parse the path, find the verb, check permission, run it, send what it gives back. Errors leave as
+Status documents; after the first byte of a stream they can only cut it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from litestar.types import Receive, Scope, Send
+
+from orchestrator.apiserver import authz, discovery
+from orchestrator.apiserver.answers import Answer, Sender, Stream
+from orchestrator.apiserver.authz import Attributes
+from orchestrator.apiserver.errors import method_not_allowed
+from orchestrator.apiserver.faults import fault_answer
+from orchestrator.apiserver.gate import identity_of
+from orchestrator.apiserver.metrics import set_labels
+from orchestrator.apiserver.paths import ObjectPath, parse_path
+from orchestrator.apiserver.request import Request
+from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.verbs import bind, delete, log, read, reviews, scale, watch, write
+
+Verb = Callable[[Services, Request, ObjectPath], Awaitable[Answer | Stream]]
+
+_COLLECTION: Final[Mapping[str, tuple[str, Verb]]] = MappingProxyType({
+    "GET": ("list", read.list_objects),
+    "POST": ("create", write.create),
+    "DELETE": ("deletecollection", delete.delete_collection),
+})  # fmt: skip
+_OBJECT: Final[Mapping[str, tuple[str, Verb]]] = MappingProxyType({
+    "GET": ("get", read.get),
+    "PUT": ("update", write.update),
+    "PATCH": ("patch", write.patch),
+    "DELETE": ("delete", delete.delete),
+})  # fmt: skip
+_SUBRESOURCE: Final[Mapping[tuple[str, str], tuple[str, Verb]]] = MappingProxyType({
+    ("status", "GET"): ("get", read.get),
+    ("status", "PUT"): ("update", write.update),
+    ("status", "PATCH"): ("patch", write.patch),
+    ("finalize", "PUT"): ("update", write.update),
+    ("scale", "GET"): ("get", scale.get_scale),
+    ("scale", "PUT"): ("update", scale.put_scale),
+    ("scale", "PATCH"): ("patch", scale.patch_scale),
+    ("log", "GET"): ("get", log.open_log),
+    ("binding", "POST"): ("create", bind.bind),
+    ("eviction", "POST"): ("create", delete.evict),
+})  # fmt: skip
+
+
+class Dispatcher:
+    """The ASGI application behind the three mounts."""
+
+    def __init__(self, services: Services, sender: Sender) -> None:
+        self._services = services
+        self._sender = sender
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one HTTP request."""
+        request = Request(
+            scope,
+            receive,
+            send,
+            identity=identity_of(scope),
+            max_body_bytes=self._services.settings.max_body_bytes,
+        )
+        try:
+            answer = await self._route(request)
+            if isinstance(answer, Answer):
+                await self._sender.send(request, answer)
+            else:
+                await answer.run(request)
+        except Exception as error:  # the boundary: whatever it is leaves as a Status, or cuts
+            if request.started:
+                raise
+            await self._sender.send(request, fault_answer(error, request.method, request.raw_path))
+
+    async def _route(self, request: Request) -> Answer | Stream:
+        path = parse_path(request.raw_path)
+        if not isinstance(path, ObjectPath):
+            if request.method not in {"GET", "HEAD"}:
+                raise method_not_allowed()
+            set_labels(request.scope, "GET", "")
+            return discovery.answer(request, path)
+        word, verb = find_verb(request, path)
+        resource = path.resource
+        label = f"{resource.plural}/{path.subresource}" if path.subresource else resource.plural
+        set_labels(request.scope, _METRIC_VERBS.get(word, word.upper()), label)
+        is_namespace = resource.resource == "namespaces"
+        authz.require(
+            request.identity,
+            Attributes(
+                verb=word,
+                group=resource.group,
+                resource=resource.plural,
+                subresource=path.subresource,
+                namespace=path.name if is_namespace else path.namespace,
+                name=path.name,
+            ),
+        )
+        return await verb(self._services, request, path)
+
+
+_METRIC_VERBS: Final[Mapping[str, str]] = MappingProxyType({
+    "create": "POST", "update": "PUT", "deletecollection": "DELETECOLLECTION",
+})  # fmt: skip
+
+
+def find_verb(request: Request, path: ObjectPath) -> tuple[str, Verb]:
+    """The verb's word ("list") and function.
+
+    Raises:
+        MethodNotAllowed: the path does not take this method.
+    """
+    method = "GET" if request.method == "HEAD" else request.method
+    resource = path.resource
+    found: tuple[str, Verb] | None
+    if path.subresource:
+        found = _SUBRESOURCE.get((path.subresource, method))
+        sub = resource.subresource(path.subresource)
+        verbs = sub.verbs if sub is not None else ()
+    else:
+        found = (_OBJECT if path.name else _COLLECTION).get(method)
+        verbs = resource.verbs
+        if method == "GET" and request.query.flag("watch"):
+            found = ("watch", watch.open_watch)
+        elif not resource.stored:
+            found = ("create", reviews.review) if method == "POST" and not path.name else None
+    if found is None or found[0] not in verbs:
+        raise method_not_allowed()
+    return found

@@ -1,0 +1,141 @@
+"""Objects in the form that a client asked for: as they are, as a Table, or metadata only.
+
+Lists of objects splice the stored bytes and never decode them. Source: Kubernetes API concepts,
+"Receiving resources as Tables"; meta/v1 Table, PartialObjectMetadata.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from orchestrator.api.resources import Resource
+from orchestrator.api.tables import table_for
+from orchestrator.apiserver.negotiation import AnswerFormat, Form
+from orchestrator.kit.errors import BadRequest
+from orchestrator.kit.ids import Revision
+from orchestrator.store.objects import StoredObject
+
+_encode: Final = msgspec.json.Encoder().encode
+
+INCLUDE_OBJECT: Final = frozenset({"", "Metadata", "Object", "None"})
+
+
+@dataclass(frozen=True, slots=True)
+class ListMeta:
+    """Metadata of a list.
+
+    Attributes:
+        revision: of the snapshot.
+        continue_token: "" at the end.
+        remaining: how many items follow; None when not known.
+    """
+
+    revision: Revision
+    continue_token: str = ""
+    remaining: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As JSON-like values, in wire order."""
+        meta: dict[str, Any] = {"resourceVersion": str(self.revision)}
+        if self.continue_token:
+            meta["continue"] = self.continue_token
+            if self.remaining is not None:
+                meta["remainingItemCount"] = self.remaining
+        return meta
+
+
+def list_bytes(resource: Resource, items: Sequence[StoredObject], meta: ListMeta) -> bytes:
+    """A list of whole objects, items spliced from their stored bytes."""
+    return b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}' % (
+        resource.list_kind.encode(),
+        resource.api_version.encode(),
+        _encode(meta.document()),
+        b",".join([item.data for item in items]),
+    )
+
+
+def rendered_list(
+    resource: Resource,
+    items: Sequence[StoredObject],
+    meta: ListMeta,
+    wanted: AnswerFormat,
+    include: str,
+    now_s: float,
+) -> bytes:
+    """A list in the wanted form, JSON bytes."""
+    if wanted.form is Form.TABLE:
+        return _encode(table(resource, items, meta.document(), wanted.version, include, now_s))
+    if wanted.form is Form.PARTIAL:
+        return _encode({
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": f"meta.k8s.io/{wanted.version}",
+            "metadata": meta.document(),
+            "items": [partial(item.doc, wanted.version) for item in items],
+        })  # fmt: skip
+    return list_bytes(resource, items, meta)
+
+
+def rendered_object(
+    resource: Resource, item: StoredObject, wanted: AnswerFormat, include: str, now_s: float
+) -> bytes:
+    """One object in the wanted form, JSON bytes."""
+    if wanted.form is Form.TABLE:
+        meta = {"resourceVersion": str(item.revision)}
+        return _encode(table(resource, [item], meta, wanted.version, include, now_s))
+    if wanted.form is Form.PARTIAL:
+        return _encode(partial(item.doc, wanted.version))
+    return item.data
+
+
+def partial(document: dict[str, Any], version: str) -> dict[str, Any]:
+    """An object's metadata as PartialObjectMetadata."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": document["metadata"],
+    }
+
+
+def table(
+    resource: Resource,
+    items: Sequence[StoredObject],
+    meta: dict[str, Any],
+    version: str,
+    include: str,
+    now_s: float,
+    *,
+    columns: bool = True,
+) -> dict[str, Any]:
+    """A Table; `columns=False` leaves the definitions out, as later watch events do."""
+    definitions, rows = table_for(resource, [item.doc for item in items], now_s)
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": meta,
+        "columnDefinitions": definitions if columns else None,
+        "rows": [
+            {"cells": cells, "object": _row_object(item.doc, version, include)}
+            for item, cells in zip(items, rows, strict=True)
+        ],
+    }
+
+
+def include_object(value: str) -> str:
+    """The `includeObject` parameter, "Metadata" by default.
+
+    Raises:
+        BadRequest: not one of the three.
+    """
+    if value not in INCLUDE_OBJECT:
+        raise BadRequest(
+            f'unrecognized includeObject value: "{value}": must be None, Metadata or Object'
+        )
+    return value or "Metadata"
+
+
+def _row_object(document: dict[str, Any], version: str, include: str) -> dict[str, Any] | None:
+    if include == "Object":
+        return document
+    return partial(document, version) if include == "Metadata" else None

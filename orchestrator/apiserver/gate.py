@@ -1,0 +1,131 @@
+"""What every request passes first and every answer last: identity, permission, errors, metrics.
+
+Stands in front of Litestar, because its router answers unknown paths before any middleware. No
+request gets further without a credential, except health and version. Whatever goes wrong inside
+leaves as a Status document.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from orchestrator.apiserver import authz
+from orchestrator.apiserver.answers import Answer, Sender
+from orchestrator.apiserver.authn import Authenticator
+from orchestrator.apiserver.errors import encode_status
+from orchestrator.apiserver.faults import fault_answer
+from orchestrator.apiserver.identity import ANONYMOUS, Identity
+from orchestrator.apiserver.metrics import ApiMetrics, labels_of
+from orchestrator.apiserver.request import Request
+from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.kit.clock import Clock
+from orchestrator.kit.errors import Unauthorized
+
+_log: Final = structlog.get_logger("apiserver")
+_IDENTITY_KEY: Final = "orch.identity"
+
+
+def identity_of(scope: Scope) -> Identity:
+    """Who asks, as the gate found out."""
+    fields: Any = scope
+    found: Identity = fields.get(_IDENTITY_KEY, ANONYMOUS)
+    return found
+
+
+class Gate:
+    """The outermost ASGI application."""
+
+    def __init__(
+        self,
+        inner: ASGIApp,
+        *,
+        authenticator: Authenticator,
+        settings: ApiServerSettings,
+        metrics: ApiMetrics,
+        sender: Sender,
+        clock: Clock,
+    ) -> None:
+        self._inner = inner
+        self._authenticator = authenticator
+        self._settings = settings
+        self._metrics = metrics
+        self._sender = sender
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection event: a request, a WebSocket handshake, or the lifespan."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "no such stream"})
+        else:
+            await self._inner(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began_s = self._clock.monotonic()
+        code = 0
+        streamed = False
+
+        async def watched_send(message: Any) -> None:
+            nonlocal code, streamed
+            if message["type"] == "http.response.start":
+                code = message["status"]
+            elif message.get("more_body"):
+                streamed = True
+            await send(message)
+
+        fields: Any = scope
+        try:
+            fields[_IDENTITY_KEY] = self._admit(fields["method"], fields["path"], scope)
+            await self._inner(scope, receive, watched_send)
+        except asyncio.CancelledError:
+            code = code or 499
+            raise
+        except Exception as error:  # the boundary: whatever it is leaves as a Status, or cuts
+            if code:
+                _log.exception("request.broken", path=fields["path"], method=fields["method"])
+                raise
+            answer = self._answer_for(error, fields)
+            request = self._request(scope, receive, watched_send)
+            await self._sender.send(request, answer)
+        finally:
+            took_s = self._clock.monotonic() - began_s
+            self._metrics.request_done(scope, code, took_s, streamed=streamed)
+            verb, resource = labels_of(scope)
+            _log.debug(
+                "request", verb=verb, resource=resource, path=fields["path"], code=code,
+                user=identity_of(scope).user, took_ms=round(took_s * 1000, 2),
+            )  # fmt: skip
+
+    def _admit(self, method: str, path: str, scope: Scope) -> Identity:
+        """Who asks, if they may come in at all."""
+        public = authz.is_public(path)
+        try:
+            identity = self._authenticator.identify(scope)
+        except Unauthorized:
+            if not public:
+                raise
+            return ANONYMOUS
+        if not public:
+            authz.require_known(identity)
+            authz.require_path(identity, method, path)
+        return identity
+
+    def _answer_for(self, error: Exception, fields: Any) -> Answer:
+        path: str = fields["path"]
+        if isinstance(error, Unauthorized) and (path == "/docs" or path.startswith("/docs/")):
+            realm = f'Basic realm="{self._settings.docs_realm}", charset="UTF-8"'.encode()
+            headers = ((b"www-authenticate", realm),)
+            return Answer(encode_status(error), error.code, headers=headers)
+        return fault_answer(error, fields["method"], path)
+
+    def _request(self, scope: Scope, receive: Receive, send: Send) -> Request:
+        return Request(
+            scope,
+            receive,
+            send,
+            identity=identity_of(scope),
+            max_body_bytes=self._settings.max_body_bytes,
+        )

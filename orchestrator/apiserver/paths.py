@@ -1,0 +1,121 @@
+"""From a request path to what it names: a discovery document or an object path.
+
+Works on the raw path: a mount's decoded path has lost `%2F` and gained a slash. Trailing slashes
+are allowed everywhere. A namespaced resource without a namespace means all namespaces for reads of
+a collection, and the namespace "default" otherwise (`POST /api/v1/pods`). Source: Kubernetes API
+concepts, "Resource URIs".
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from orchestrator.api.resources import Resource, by_path
+from orchestrator.apiserver.errors import no_such_path
+
+DEFAULT_NAMESPACE: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryPath:
+    """`/api`, `/apis`, `/apis/{group}`, `/api/v1`, `/apis/{group}/{version}`.
+
+    Attributes:
+        core: whether under /api.
+        group: "" for core and for /apis itself.
+        version: "" when the path stops before it.
+    """
+
+    core: bool
+    group: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPath:
+    """A collection, an object, or a subresource of one.
+
+    Attributes:
+        resource: which kind.
+        namespace: "" for cluster scope, or for all namespaces when `namespaced` is false.
+        namespace_given: whether the path named the namespace.
+        name: "" for the collection.
+        subresource: "" or "status", "log", ...
+    """
+
+    resource: Resource
+    namespace: str = ""
+    namespace_given: bool = False
+    name: str = ""
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApiPath:
+    """`/openapi/v2`, `/openapi/v3`, `/openapi/v3/apis/apps/v1`.
+
+    Attributes:
+        version: "v2" or "v3".
+        rest: "" for the index, else "api/v1", "apis/apps/v1", ...
+    """
+
+    version: str
+    rest: str = ""
+
+
+ApiPath = DiscoveryPath | ObjectPath | OpenApiPath
+
+
+def parse_path(raw_path: str) -> ApiPath:
+    """What the path names.
+
+    Raises:
+        NotFound: nothing is served there.
+    """
+    segments = [unquote(part) for part in raw_path.strip("/").split("/")]
+    if "" in segments or "." in segments or ".." in segments:
+        raise no_such_path()
+    root, rest = segments[0], segments[1:]
+    if root == "api":
+        return _versioned("", rest) if rest else DiscoveryPath(core=True)
+    if root == "apis":
+        if len(rest) < 2:
+            return DiscoveryPath(core=False, group=rest[0] if rest else "")
+        return _versioned(rest[0], rest[1:])
+    if root == "openapi" and rest:
+        return OpenApiPath(rest[0], "/".join(rest[1:]))
+    raise no_such_path()
+
+
+def _versioned(group: str, segments: list[str]) -> DiscoveryPath | ObjectPath:
+    version, rest = segments[0], segments[1:]
+    if not rest:
+        return DiscoveryPath(core=not group, group=group, version=version)
+    if rest[0] == "namespaces" and len(rest) >= 3:
+        inside = _in_namespace(group, version, rest[1], rest[2:])
+        if inside is not None:
+            return inside
+    resource = by_path(group, version, rest[0])
+    if resource is None or len(rest) > 3:
+        raise no_such_path()
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 else ""
+    namespace = DEFAULT_NAMESPACE if resource.namespaced and name else ""
+    return _checked(ObjectPath(resource, namespace, False, name, subresource))
+
+
+def _in_namespace(group: str, version: str, namespace: str, rest: list[str]) -> ObjectPath | None:
+    resource = by_path(group, version, rest[0])
+    if resource is None or not resource.namespaced:
+        return None  # /api/v1/namespaces/NAME/status
+    if len(rest) > 3:
+        raise no_such_path()
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 else ""
+    return _checked(ObjectPath(resource, namespace, True, name, subresource))
+
+
+def _checked(path: ObjectPath) -> ObjectPath:
+    if path.subresource and path.resource.subresource(path.subresource) is None:
+        raise no_such_path()
+    return path

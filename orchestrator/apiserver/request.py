@@ -1,0 +1,162 @@
+"""One HTTP request as the dispatcher sees it: decoded lazily from the ASGI scope.
+
+Source: ASGI 3 HTTP specification.
+"""
+
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from litestar.types import Receive, Scope, Send
+
+from orchestrator.apiserver.identity import Identity
+from orchestrator.kit.errors import BadRequest, EntityTooLarge
+
+_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False", ""})
+
+
+class Query:
+    """The query string; the first value of a repeated name counts, as in Go's `Values.Get`."""
+
+    __slots__ = ("_first", "pairs")
+
+    def __init__(self, raw: bytes) -> None:
+        try:
+            self.pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=200)
+        except ValueError as error:
+            raise BadRequest(f"the query string cannot be read: {error}") from error
+        self._first: dict[str, str] = {}
+        for name, value in self.pairs:
+            self._first.setdefault(name, value)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the name occurs, with any value."""
+        return name in self._first
+
+    def text(self, name: str) -> str:
+        """The value, "" when absent."""
+        return self._first.get(name, "")
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a repeated name, in order."""
+        return [value for key, value in self.pairs if key == name]
+
+    def flag(self, name: str) -> bool:
+        """A boolean as Go's ParseBool reads it; absent and empty are false.
+
+        Raises:
+            BadRequest: anything else.
+        """
+        value = self._first.get(name, "")
+        if value in _TRUE:
+            return True
+        if value in _FALSE:
+            return False
+        raise BadRequest(
+            f'query parameter {name}: invalid value "{value}": must be "true" or "false"'
+        )
+
+    def number(self, name: str) -> int | None:
+        """A whole number, None when absent or empty.
+
+        Raises:
+            BadRequest: not a whole number of at most 63 bits.
+        """
+        value = self._first.get(name, "")
+        if not value:
+            return None
+        digits = value.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+            raise BadRequest(f'query parameter {name}: invalid value "{value}": must be an integer')
+        return int(value)
+
+
+class Request:
+    """One request.
+
+    Attributes:
+        method: upper case.
+        raw_path: the path as sent, still percent-encoded, without the query.
+        identity: who asks.
+        warnings: sentences for `Warning:` headers of the answer; verbs append.
+    """
+
+    __slots__ = (
+        "_body", "_headers", "_query", "identity", "max_body_bytes", "method", "raw_path",
+        "receive", "scope", "send", "started", "warnings",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        identity: Identity,
+        max_body_bytes: int,
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.identity = identity
+        self.max_body_bytes = max_body_bytes
+        fields: Any = scope
+        self.method: str = fields["method"]
+        raw: bytes = fields.get("raw_path") or fields["path"].encode()
+        self.raw_path = raw.split(b"?", 1)[0].decode("latin-1")
+        self.warnings: list[str] = []
+        self.started = False
+        self._headers: dict[bytes, bytes] | None = None
+        self._query: Query | None = None
+        self._body: bytes | None = None
+
+    @property
+    def query(self) -> Query:
+        """The query string.
+
+        Raises:
+            BadRequest: it cannot be read.
+        """
+        if self._query is None:
+            fields: Any = self.scope
+            self._query = Query(fields.get("query_string", b""))
+        return self._query
+
+    def header(self, name: bytes) -> str:
+        """A header's value (`name` in lower case), "" when absent; repeats joined by commas."""
+        if self._headers is None:
+            headers: dict[bytes, bytes] = {}
+            for key, value in self.scope["headers"]:
+                headers[key] = headers[key] + b", " + value if key in headers else value
+            self._headers = headers
+        return self._headers.get(name, b"").decode("latin-1")
+
+    async def body(self) -> bytes:
+        """The whole body; read once, then remembered.
+
+        Raises:
+            EntityTooLarge: more than `max_body_bytes`.
+            BadRequest: the client went away before its end.
+        """
+        if self._body is None:
+            self._body = await self._read_body()
+        return self._body
+
+    async def _read_body(self) -> bytes:
+        limit = self.max_body_bytes
+        announced = self.header(b"content-length")
+        if announced.isdigit() and int(announced) > limit:
+            raise EntityTooLarge(f"limit is {limit}: the request body has {announced} bytes")
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message: Any = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("the client went away before the end of the request body")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise EntityTooLarge(f"limit is {limit}: the request body is larger")
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)

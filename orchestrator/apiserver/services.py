@@ -1,0 +1,37 @@
+"""What the verbs need, in one value; built once by `app.build_app`."""
+
+import random
+from dataclasses import dataclass
+
+from orchestrator.apiserver.metrics import ApiMetrics
+from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.apiserver.streams import OpenStreams
+from orchestrator.kit.clock import Clock
+from orchestrator.node.streams import StreamsProvider
+from orchestrator.registry.registry import Registry
+from orchestrator.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts behind the API.
+
+    Attributes:
+        registry: the one door for object writes, and filtered reads.
+        store: revisions and watches.
+        pod_streams: log streams from a pod's host.
+        settings: limits and intervals.
+        clock: ages in tables, durations.
+        rng: spreads the ends of watches.
+        metrics: counters.
+        open_streams: watches and log streams to end at a stop.
+    """
+
+    registry: Registry
+    store: Store
+    pod_streams: StreamsProvider
+    settings: ApiServerSettings
+    clock: Clock
+    rng: random.Random
+    metrics: ApiMetrics
+    open_streams: OpenStreams

@@ -1,0 +1,145 @@
+"""DELETE of one object or of a collection, and eviction. Source: meta/v1 DeleteOptions."""
+
+from typing import Any, Final, Literal, cast
+
+from orchestrator.apiserver.answers import Answer, json_answer, object_answer
+from orchestrator.apiserver.bodies import read_document, read_optional_document
+from orchestrator.apiserver.errors import success_status
+from orchestrator.apiserver.forms import ListMeta, list_bytes, rendered_object
+from orchestrator.apiserver.negotiation import answer_format
+from orchestrator.apiserver.paths import ObjectPath
+from orchestrator.apiserver.request import Request
+from orchestrator.apiserver.selectors import read_filter
+from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.verbs.read import key_of
+from orchestrator.apiserver.verbs.write import require_same_name, require_type
+from orchestrator.kit.errors import BadRequest, Cause, Invalid
+from orchestrator.kit.ids import Revision, Uid
+from orchestrator.registry.options import DeleteOptions
+from orchestrator.store.objects import Document
+
+Propagation = Literal["Background", "Foreground", "Orphan"]
+_PROPAGATIONS: Final = frozenset({"Background", "Foreground", "Orphan"})
+_SHOWN_WHEN_GONE: Final = frozenset({"pods", "services", "serviceaccounts", "resourcequotas"})
+"""Kinds whose DELETE answers with the object even when it is gone; clients' models expect it."""
+
+
+async def delete(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """One object: the object while it still exists (grace, finalizers), else a Status.
+
+    Raises:
+        NotFound: no such object.
+        Conflict: a precondition does not hold.
+    """
+    wanted = answer_format(request.header(b"accept"))
+    options = await delete_options(services, request)
+    deleted = await services.registry.delete(key_of(path), options=options)
+    resource = path.resource
+    if not deleted.gone or resource.resource in _SHOWN_WHEN_GONE:
+        now_s = services.clock.wall()
+        data = rendered_object(resource, deleted.object, wanted, "Metadata", now_s)
+        return object_answer(data, wanted)
+    return Answer(
+        success_status(
+            name=path.name, group=resource.group, kind=resource.plural, uid=deleted.object.uid
+        )
+    )
+
+
+async def delete_collection(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """Everything that the selectors choose: 200 with the list of what was deleted."""
+    wanted = answer_format(request.header(b"accept"))
+    chosen = read_filter(request.query, path.resource)
+    options = await delete_options(services, request)
+    deleted = await services.registry.delete_collection(
+        path.resource.resource,
+        path.namespace,
+        labels=chosen.labels,
+        fields=chosen.fields,
+        options=options,
+    )
+    items = [one.object for one in deleted]
+    data = list_bytes(path.resource, items, ListMeta(services.store.revision))
+    return object_answer(data, wanted)
+
+
+async def evict(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """POST pods/NAME/eviction: a delete that a disruption budget could refuse with 429.
+
+    There are no disruption budgets yet, so it always goes through.
+    """
+    body = await read_document(request, services.settings.max_depth)
+    require_type(body, "policy/v1", "Eviction")
+    require_same_name(body, path)
+    inner = body.get("deleteOptions")
+    if inner is not None and not isinstance(inner, dict):
+        raise BadRequest("deleteOptions must be an object")
+    options = _options(inner or {}, dry_run=request.query.text("dryRun") == "All")
+    await services.registry.delete(key_of(path), options=options)
+    status = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "code": 201,
+    }
+    return json_answer(status, 201)
+
+
+async def delete_options(services: Services, request: Request) -> DeleteOptions:
+    """DeleteOptions of the body and the query; the body counts where both speak.
+
+    Raises:
+        BadRequest: a value of the wrong type.
+        Invalid: an unknown propagation policy, a negative grace.
+    """
+    body = await read_optional_document(request, services.settings.max_depth) or {}
+    if body.get("kind") not in {None, "", "DeleteOptions"}:
+        raise BadRequest(f"the body of a DELETE must be DeleteOptions, not {body['kind']}")
+    query = request.query
+    merged: Document = dict(body)
+    grace = query.number("gracePeriodSeconds")
+    if grace is not None:
+        merged.setdefault("gracePeriodSeconds", grace)
+    if query.text("propagationPolicy"):
+        merged.setdefault("propagationPolicy", query.text("propagationPolicy"))
+    if "orphanDependents" in query and "propagationPolicy" not in merged:
+        merged.setdefault("orphanDependents", query.flag("orphanDependents"))
+    dry_run = query.text("dryRun") == "All" or merged.get("dryRun") == ["All"]
+    return _options(merged, dry_run=dry_run)
+
+
+def _options(document: Document, *, dry_run: bool) -> DeleteOptions:
+    grace = document.get("gracePeriodSeconds")
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+        raise BadRequest("gracePeriodSeconds must be an integer")
+    if grace is not None and grace < 0:
+        grace = 1  # as Kubernetes: a negative period means the shortest one
+    propagation = document.get("propagationPolicy")
+    if propagation is None and document.get("orphanDependents") is True:
+        propagation = "Orphan"
+    if propagation is not None and propagation not in _PROPAGATIONS:
+        message = (
+            f'Unsupported value: "{propagation}": supported values: '
+            '"Background", "Foreground", "Orphan"'
+        )
+        raise Invalid(
+            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: {message}',
+            group="meta.k8s.io",
+            kind="DeleteOptions",
+            causes=(Cause("FieldValueNotSupported", message, "propagationPolicy"),),
+        )
+    preconditions: Any = document.get("preconditions") or {}
+    if not isinstance(preconditions, dict):
+        raise BadRequest("preconditions must be an object")
+    revision = str(preconditions.get("resourceVersion") or "")
+    if revision and not revision.isdigit():
+        raise BadRequest("preconditions.resourceVersion must be a number")
+    uid = preconditions.get("uid")
+    return DeleteOptions(
+        grace_s=grace,
+        propagation=cast("Propagation", propagation or "Background"),
+        uid=Uid(str(uid)) if uid else None,
+        expected=Revision(int(revision)) if revision else None,
+        dry_run=dry_run,
+    )

@@ -1,0 +1,126 @@
+"""The scale subresource: autoscaling/v1 Scale as a view on spec.replicas of a workload.
+
+Source: Kubernetes API, autoscaling/v1 Scale.
+"""
+
+from typing import Any
+
+from orchestrator.api.patch import json_patch, merge_patch
+from orchestrator.apiserver.answers import Answer, json_answer, object_answer
+from orchestrator.apiserver.bodies import read_document
+from orchestrator.apiserver.negotiation import answer_format
+from orchestrator.apiserver.paths import ObjectPath
+from orchestrator.apiserver.request import Request
+from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.verbs.read import key_of
+from orchestrator.apiserver.verbs.write import (
+    metadata_of,
+    read_patch,
+    require_same_name,
+    require_type,
+    write_options,
+)
+from orchestrator.kit.errors import BadRequest, Cause, Invalid
+from orchestrator.registry.options import Patch
+from orchestrator.store.objects import Document, StoredObject
+
+_SHOWN_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+async def get_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """The Scale of a workload."""
+    return _answer(request, scale_of(services.registry.get(key_of(path))))
+
+
+async def put_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """Replaces the Scale: sets replicas; a resourceVersion in it must be the current one."""
+    scale = await read_document(request, services.settings.max_depth)
+    require_type(scale, "autoscaling/v1", "Scale")
+    require_same_name(scale, path)
+    expected = metadata_of(scale).get("resourceVersion")
+    return await _set(services, request, path, scale, expected)
+
+
+async def patch_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """Patches the Scale; strategic is the same as merge, for a Scale holds no lists."""
+    change = await read_patch(services, request)
+    current = scale_of(services.registry.get(key_of(path)))
+    expected = None
+    patched: Any
+    if change.type == "json":
+        patched = json_patch.apply(current, change.body)
+    else:
+        patched = merge_patch.apply(current, change.body)
+        meta = change.body.get("metadata")
+        expected = meta.get("resourceVersion") if isinstance(meta, dict) else None
+    if not isinstance(patched, dict):
+        raise BadRequest("the patch leaves no object")
+    return await _set(services, request, path, patched, expected)
+
+
+def scale_of(item: StoredObject) -> Document:
+    """The Scale of a workload, keys in wire order."""
+    meta, spec = item.doc["metadata"], item.doc.get("spec") or {}
+    status: Document = {"replicas": (item.doc.get("status") or {}).get("replicas", 0)}
+    selector = selector_text(spec.get("selector") or {})
+    if selector:
+        status["selector"] = selector
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: meta[key] for key in _SHOWN_META if key in meta},
+        "spec": {"replicas": spec.get("replicas", 0)},
+        "status": status,
+    }
+
+
+def selector_text(selector: Document) -> str:
+    """A label selector as text: "app=web,tier in (a,b)"."""
+    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for term in selector.get("matchExpressions") or ():
+        key, values = term["key"], ",".join(sorted(term.get("values") or ()))
+        terms.append({
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }[term["operator"]])  # fmt: skip
+    return ",".join(sorted(terms))
+
+
+async def _set(
+    services: Services, request: Request, path: ObjectPath, scale: Document, expected: object
+) -> Answer:
+    replicas = _replicas(scale, path.name)
+    change: Document = {"spec": {"replicas": replicas}}
+    if expected:
+        change["metadata"] = {"resourceVersion": str(expected)}
+    written = await services.registry.patch(
+        key_of(path), Patch("merge", change), options=write_options(request)
+    )
+    return _answer(request, scale_of(written))
+
+
+def _replicas(scale: Document, name: str) -> int:
+    spec = scale.get("spec")
+    if spec is not None and not isinstance(spec, dict):
+        raise BadRequest("spec must be an object")
+    replicas = (spec or {}).get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise BadRequest("spec.replicas must be an integer")
+    if replicas < 0:
+        message = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        raise Invalid(
+            f'Scale.autoscaling "{name}" is invalid: spec.replicas: {message}',
+            name=name,
+            group="autoscaling",
+            kind="Scale",
+            causes=(Cause("FieldValueInvalid", message, "spec.replicas"),),
+        )
+    return replicas
+
+
+def _answer(request: Request, scale: Document) -> Answer:
+    wanted = answer_format(request.header(b"accept"))
+    plain = json_answer(scale)
+    return object_answer(plain.body, wanted) if wanted.encoding == "yaml" else plain

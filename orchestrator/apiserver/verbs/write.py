@@ -1,0 +1,200 @@
+"""Create, update and patch. Source: Kubernetes API concepts, "Efficient detection of changes"."""
+
+from typing import Any, Final, Literal, cast
+
+from orchestrator.api.resources import Resource
+from orchestrator.apiserver.answers import Answer, object_answer
+from orchestrator.apiserver.bodies import decode_json, read_document
+from orchestrator.apiserver.forms import include_object, rendered_object
+from orchestrator.apiserver.negotiation import answer_format, patch_type
+from orchestrator.apiserver.paths import DEFAULT_NAMESPACE, ObjectPath
+from orchestrator.apiserver.request import Request
+from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.verbs.read import key_of
+from orchestrator.kit.errors import BadRequest, Cause, Invalid
+from orchestrator.registry.options import Patch, WriteOptions
+from orchestrator.store.objects import Document, StoredObject
+
+FieldValidation = Literal["Ignore", "Warn", "Strict"]
+_VALIDATIONS: Final = frozenset({"Ignore", "Warn", "Strict"})
+
+
+async def create(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """POST to a collection: 201 with the object.
+
+    Raises:
+        ApiError: AlreadyExists, Invalid, BadRequest, ... as the registry says.
+    """
+    answer_format(request.header(b"accept"))
+    options = write_options(request)
+    document = await read_document(request, services.settings.max_depth)
+    require_kind(document, path.resource)
+    namespace = body_namespace(document, path)
+    made = await services.registry.create(
+        path.resource.resource, namespace, document, options=options
+    )
+    return _shown(services, request, path, made, 201)
+
+
+async def update(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """PUT of an object or its status: 200 with the object; 201 never, a missing object is 404."""
+    answer_format(request.header(b"accept"))
+    options = write_options(request)
+    document = await read_document(request, services.settings.max_depth)
+    require_kind(document, path.resource)
+    require_same_name(document, path)
+    body_namespace(document, path)
+    written = await services.registry.update(
+        key_of(path), document, subresource=path.subresource, options=options
+    )
+    return _shown(services, request, path, written, 200)
+
+
+async def patch(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """PATCH of an object or its status, by content type json, merge or strategic."""
+    answer_format(request.header(b"accept"))
+    options = write_options(request)
+    change = await read_patch(services, request)
+    written = await services.registry.patch(
+        key_of(path), change, subresource=path.subresource, options=options
+    )
+    return _shown(services, request, path, written, 200)
+
+
+async def read_patch(services: Services, request: Request) -> Patch:
+    """The patch in the body.
+
+    Raises:
+        BadRequest: no JSON, or not the JSON type that this kind of patch is.
+        UnsupportedMediaType: another kind of patch.
+    """
+    kind = patch_type(request.header(b"content-type"))
+    data = await request.body()
+    if not data:
+        raise BadRequest("the request body is empty; a patch is needed")
+    body = decode_json(data, services.settings.max_depth)
+    wanted, word = (list, "an array of operations") if kind == "json" else (dict, "an object")
+    if not isinstance(body, wanted):
+        raise BadRequest(f"a {kind} patch must be {word}")
+    return Patch(kind, body)
+
+
+def write_options(request: Request) -> WriteOptions:
+    """dryRun, fieldManager and fieldValidation of the query.
+
+    Raises:
+        Invalid: an unknown value.
+    """
+    query = request.query
+    for value in query.all("dryRun"):
+        if value not in {"", "All"}:
+            raise _bad_option("dryRun", value, '"All"')
+    validation = query.text("fieldValidation") or "Warn"
+    if validation not in _VALIDATIONS:
+        raise _bad_option("fieldValidation", validation, '"Ignore", "Strict", "Warn"')
+    return WriteOptions(
+        dry_run=bool(query.text("dryRun")),
+        field_manager=query.text("fieldManager"),
+        field_validation=cast("FieldValidation", validation),
+        warnings=request.warnings,
+    )
+
+
+def require_kind(document: Document, resource: Resource) -> None:
+    """Fills in kind and apiVersion when both are absent; refuses those of another kind.
+
+    Raises:
+        BadRequest: the document is of another kind.
+    """
+    require_type(document, resource.api_version, resource.kind)
+
+
+def require_type(document: Document, api_version: str, kind: str) -> None:
+    """As `require_kind`, for a kind given by its words."""
+    given_version, given_kind = document.get("apiVersion"), document.get("kind")
+    if not given_kind:
+        document["kind"] = kind
+    elif given_kind != kind:
+        raise BadRequest(
+            f'{given_kind} in version "{_version(given_version)}" cannot be handled as a {kind}: '
+            f"the object in the body is a {given_kind}, the path takes {kind}"
+        )
+    if not given_version:
+        document["apiVersion"] = api_version
+    elif given_version != api_version:
+        raise BadRequest(
+            f"the API version in the data ({given_version}) does not match the expected API "
+            f"version ({api_version})"
+        )
+
+
+def body_namespace(document: Document, path: ObjectPath) -> str:
+    """The namespace to write to: the path's, which the body must not contradict.
+
+    Raises:
+        BadRequest: metadata is no object, or its namespace is another one than the path's.
+    """
+    meta = metadata_of(document)
+    given = meta.get("namespace") or ""
+    if not path.resource.namespaced:
+        return ""
+    if not path.namespace_given and not path.name:
+        return str(given) or DEFAULT_NAMESPACE
+    if given and given != path.namespace:
+        raise BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    return path.namespace
+
+
+def require_same_name(document: Document, path: ObjectPath) -> None:
+    """Refuses a body whose name is not the path's; fills an absent one.
+
+    Raises:
+        BadRequest: the names differ.
+    """
+    meta = metadata_of(document)
+    given = meta.get("name")
+    if not given:
+        document["metadata"] = {**meta, "name": path.name}
+    elif given != path.name:
+        raise BadRequest(
+            f"the name of the object ({given}) does not match the name on the URL ({path.name})"
+        )
+
+
+def metadata_of(document: Document) -> dict[str, Any]:
+    """`metadata`, made when absent.
+
+    Raises:
+        BadRequest: it is no object.
+    """
+    meta = document.get("metadata")
+    if meta is None:
+        meta = document["metadata"] = {}
+    if not isinstance(meta, dict):
+        raise BadRequest("metadata must be an object")
+    return meta
+
+
+def _shown(
+    services: Services, request: Request, path: ObjectPath, item: StoredObject, status: int
+) -> Answer:
+    wanted = answer_format(request.header(b"accept"))
+    include = include_object(request.query.text("includeObject"))
+    data = rendered_object(path.resource, item, wanted, include, services.clock.wall())
+    return object_answer(data, wanted, status)
+
+
+def _bad_option(field: str, value: str, supported: str) -> Invalid:
+    message = f'Unsupported value: "{value}": supported values: {supported}'
+    return Invalid(
+        f'CreateOptions.meta.k8s.io "" is invalid: {field}: {message}',
+        group="meta.k8s.io",
+        kind="CreateOptions",
+        causes=(Cause("FieldValueNotSupported", message, field),),
+    )
+
+
+def _version(api_version: object) -> str:
+    return str(api_version or "").rpartition("/")[2]
