@@ -15,7 +15,7 @@ import msgspec
 import yaml
 
 from orchestrator.apiserver.errors import encode_status
-from orchestrator.apiserver.negotiation import AnswerFormat, JSON
+from orchestrator.apiserver.negotiation import JSON, AnswerFormat
 from orchestrator.apiserver.request import Request
 from orchestrator.kit.errors import ApiError
 

@@ -75,7 +75,8 @@ def index_page(own: dict[str, Any]) -> bytes:
         "<p class=about>This cluster speaks the Kubernetes API: use kubectl, Helm or any client "
         "library with the kubeconfig that <code>orch kubeconfig</code> prints, or plain HTTPS with "
         "a bearer token. Machine-readable: <a href='/openapi/v3'>/openapi/v3</a>, "
-        "<a href='/openapi/v2'>/openapi/v2</a>, <a href='/docs/openapi.json'>/docs/openapi.json</a>."
+        "<a href='/openapi/v2'>/openapi/v2</a>, "
+        "<a href='/docs/openapi.json'>/docs/openapi.json</a>."
         "</p>"
     ]
     by_version: dict[str, list[Resource]] = {}
