@@ -1,0 +1,3 @@
+"""Fixtures that integration tests share."""
+
+from tests.rig.cluster import new_rig, rig, shared_rig, worker_suffix  # noqa: F401
