@@ -1,0 +1,78 @@
+"""The current state, sorted, in memory: what all reads see.
+
+Changed only by `Store` when a batch was committed, on the event loop; reads are synchronous and
+therefore consistent with one another until the next await.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+
+from orchestrator.kit.ids import ObjectKey
+from orchestrator.store.objects import StoredObject
+
+Place = tuple[str, str]
+"""(namespace, name): the order of lists."""
+
+
+class Table:
+    """All objects of one resource."""
+
+    __slots__ = ("_objects", "_order")
+
+    def __init__(self) -> None:
+        self._objects: dict[Place, StoredObject] = {}
+        self._order: list[Place] = []
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return len(self._order)
+
+    def get(self, place: Place) -> StoredObject | None:
+        """One object, or None."""
+        return self._objects.get(place)
+
+    def put(self, item: StoredObject) -> None:
+        """Adds or replaces an object."""
+        place = (item.key.namespace, item.key.name)
+        if place not in self._objects:
+            insort(self._order, place)
+        self._objects[place] = item
+
+    def remove(self, place: Place) -> None:
+        """Removes an object that is there."""
+        del self._objects[place]
+        del self._order[bisect_left(self._order, place)]
+
+    def items(self, namespace: str = "", after: Place | None = None) -> Iterator[StoredObject]:
+        """Objects in order; of one namespace when given; after a place when given."""
+        start = bisect_left(self._order, (namespace, "")) if namespace else 0
+        if after is not None:
+            start = max(start, bisect_left(self._order, (after[0], after[1] + "\0")))
+        for position in range(start, len(self._order)):
+            place = self._order[position]
+            if namespace and place[0] != namespace:
+                return
+            yield self._objects[place]
+
+
+class Memory:
+    """All tables."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, Table] = {}
+
+    def table(self, resource: str) -> Table:
+        """The table of a resource, made when it is first asked for."""
+        found = self._tables.get(resource)
+        if found is None:
+            found = self._tables[resource] = Table()
+        return found
+
+    def get(self, key: ObjectKey) -> StoredObject | None:
+        """One object, or None."""
+        table = self._tables.get(key.resource)
+        return table.get((key.namespace, key.name)) if table else None
+
+    def counts(self) -> dict[str, int]:
+        """Objects per resource, empty ones left out."""
+        return {name: len(table) for name, table in self._tables.items() if len(table)}

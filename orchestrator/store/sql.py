@@ -1,0 +1,263 @@
+"""The log on disk: SQLite through SQLAlchemy Core, one writer, full durability.
+
+Two tables tell the same story: `log` has every write of the kept history, `head` the newest state of
+every live object. `meta` has the revision counter; each transaction moves it from the value the writer
+knows, so a second writer on the same file is detected before it can do harm. All methods block;
+`Store` calls them on one executor thread (or inline, for in-memory databases).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from orchestrator.kit.errors import InternalError, ServiceUnavailable
+from orchestrator.kit.ids import ObjectKey, Revision
+
+SCHEMA_VERSION: Final = 1
+
+_metadata = sa.MetaData()
+_log = sa.Table(
+    "log",
+    _metadata,
+    sa.Column("rev", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("op", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("prev_rev", sa.Integer),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+_head = sa.Table(
+    "head",
+    _metadata,
+    sa.Column("resource", sa.Text, primary_key=True),
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("rev", sa.Integer, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+_meta = sa.Table(
+    "meta",
+    _metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Integer, nullable=False),
+)
+
+_INSERT_LOG: Final = (
+    "INSERT INTO log (rev, op, resource, namespace, name, prev_rev, data) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_UPSERT_HEAD: Final = (
+    "INSERT INTO head (resource, namespace, name, rev, data) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (resource, namespace, name) DO UPDATE SET rev = excluded.rev, data = excluded.data"
+)
+_DELETE_HEAD: Final = "DELETE FROM head WHERE resource = ? AND namespace = ? AND name = ?"
+
+Operation = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One write as the log keeps it."""
+
+    revision: Revision
+    operation: Operation
+    key: ObjectKey
+    previous: Revision | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a log held when it was opened.
+
+    Attributes:
+        revision: of the last write.
+        heads: key, revision and data of every live object.
+        rows: the kept history in revision order.
+    """
+
+    revision: Revision
+    heads: tuple[tuple[ObjectKey, Revision, bytes], ...]
+    rows: tuple[LogRow, ...]
+
+
+class SqlEngine(Protocol):
+    """Where the log is kept."""
+
+    @property
+    def inline(self) -> bool:
+        """Whether calls are short enough to be made on the event loop itself."""
+        ...
+
+    def open(self) -> Contents:
+        """Opens or creates the log and reads it."""
+        ...
+
+    def commit(self, rows: Sequence[LogRow]) -> None:
+        """Writes rows, in revision order, in one durable transaction.
+
+        Raises:
+            ServiceUnavailable: nothing was written (disk full, I/O error, another writer).
+        """
+        ...
+
+    def compact(self, floor: Revision) -> int:
+        """Drops history up to `floor`, in one transaction; returns how many rows."""
+        ...
+
+    def close(self) -> None:
+        """Closes the log; idempotent."""
+        ...
+
+
+class SqliteEngine:
+    """The log in one SQLite database; `FileSqlite` and `InlineSqlite` say where."""
+
+    inline = False
+
+    def __init__(self, url: str) -> None:
+        # one connection for ever: the store is its only user, from one thread at a time
+        self._engine = sa.create_engine(
+            url,
+            poolclass=StaticPool,
+            connect_args={"check_same_thread": False, "isolation_level": None},
+        )
+        self._connection: sa.Connection | None = None
+        self._revision = Revision(0)
+
+    def _pragmas(self) -> tuple[str, ...]:
+        return ()
+
+    def open(self) -> Contents:
+        """Opens or creates the database and reads it.
+
+        Raises:
+            ServiceUnavailable: it cannot be opened, or is of a newer orch.
+        """
+        try:
+            self._connection = self._engine.connect()
+            for pragma in self._pragmas():
+                self._execute(f"PRAGMA {pragma}")
+            self._execute("BEGIN IMMEDIATE")
+            _metadata.create_all(self._connection, checkfirst=True)
+            self._execute(
+                "INSERT INTO meta (name, value) VALUES ('revision', 0), ('schema', ?) "
+                "ON CONFLICT DO NOTHING",
+                (SCHEMA_VERSION,),
+            )
+            self._execute("COMMIT")
+            meta = {str(n): int(v) for n, v in self._execute("SELECT name, value FROM meta")}
+            if meta["schema"] > SCHEMA_VERSION:
+                raise ServiceUnavailable(
+                    f"the store was written by a newer orch (schema {meta['schema']}, this one "
+                    f"knows {SCHEMA_VERSION}); run that version"
+                )
+            self._revision = Revision(meta["revision"])
+            heads = tuple(
+                (ObjectKey(r, ns, n), Revision(rev), bytes(data))
+                for r, ns, n, rev, data in self._execute(
+                    "SELECT resource, namespace, name, rev, data FROM head"
+                )
+            )
+            rows = tuple(
+                LogRow(Revision(rev), op, ObjectKey(r, ns, n), prev, bytes(data))
+                for rev, op, r, ns, n, prev, data in self._execute(
+                    "SELECT rev, op, resource, namespace, name, prev_rev, data FROM log "
+                    "ORDER BY rev"
+                )
+            )
+        except sa.exc.SQLAlchemyError as error:
+            raise ServiceUnavailable(f"the store cannot be opened: {_words(error)}") from error
+        return Contents(self._revision, heads, rows)
+
+    def commit(self, rows: Sequence[LogRow]) -> None:
+        """Writes rows, in revision order, in one durable transaction."""
+        last = rows[-1].revision
+        final: dict[ObjectKey, LogRow] = {row.key: row for row in rows}
+        live = [(*k, r.revision, r.data) for k, r in final.items() if r.operation != "DELETED"]
+        gone = [tuple(k) for k, r in final.items() if r.operation == "DELETED"]
+        try:
+            self._execute("BEGIN IMMEDIATE")
+            moved = self._execute(
+                "UPDATE meta SET value = ? WHERE name = 'revision' AND value = ?",
+                (last, self._revision),
+            )
+            if moved.rowcount != 1:
+                raise InternalError("another process wrote to this store; stop one of the servers")
+            self._execute(
+                _INSERT_LOG,
+                [(r.revision, r.operation, *r.key, r.previous, r.data) for r in rows],
+            )
+            if live:
+                self._execute(_UPSERT_HEAD, live)
+            if gone:
+                self._execute(_DELETE_HEAD, gone)
+            self._execute("COMMIT")
+        except (sa.exc.SQLAlchemyError, InternalError) as error:
+            self._rollback()
+            raise ServiceUnavailable(f"the store cannot write: {_words(error)}") from error
+        self._revision = last
+
+    def compact(self, floor: Revision) -> int:
+        """Drops history up to `floor`, but for states that later rows replaced."""
+        try:
+            self._execute("BEGIN IMMEDIATE")
+            done = self._execute(
+                "DELETE FROM log WHERE rev <= ? AND rev NOT IN "
+                "(SELECT prev_rev FROM log WHERE rev > ? AND prev_rev IS NOT NULL)",
+                (floor, floor),
+            )
+            self._execute("COMMIT")
+        except sa.exc.SQLAlchemyError as error:
+            self._rollback()
+            raise ServiceUnavailable(f"the store cannot compact: {_words(error)}") from error
+        return done.rowcount
+
+    def close(self) -> None:
+        """Closes the database; idempotent."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._engine.dispose()
+
+    def _execute(self, statement: str, parameters: object = None) -> sa.CursorResult[Any]:
+        if self._connection is None:
+            raise InternalError("the store's database is closed")
+        return self._connection.exec_driver_sql(statement, parameters)  # type: ignore[arg-type]  # driver parameters
+
+    def _rollback(self) -> None:
+        # after some errors (disk full) SQLite has rolled back by itself already
+        try:
+            self._execute("ROLLBACK")
+        except sa.exc.SQLAlchemyError:
+            return
+
+
+class FileSqlite(SqliteEngine):
+    """A database file; its folder is made when missing."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        super().__init__(f"sqlite:///{path}")
+
+    def _pragmas(self) -> tuple[str, ...]:
+        # FULL: an acknowledged write survives a power cut, not only a crash of the process
+        return ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000")
+
+
+class InlineSqlite(SqliteEngine):
+    """A database in memory, called on the event loop itself: no threads, so time can be virtual."""
+
+    inline = True
+
+    def __init__(self) -> None:
+        super().__init__("sqlite://")
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error)

@@ -1,0 +1,146 @@
+"""The watch hub: recent history to resume from, and one bounded queue per watcher.
+
+Policy for a full queue: the watcher is told Expired and is cut off; the writer never waits.
+Laws that hold for every watch: ordered, unique, reliable, resumable (tests/sim/laws.py).
+Source: Kubernetes API concepts, "Efficient detection of changes".
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable
+
+from orchestrator.kit.errors import Expired
+from orchestrator.kit.ids import Revision
+from orchestrator.store.objects import StoreEvent
+
+
+class Watch:
+    """One watcher's events; iterate it, and close it when done.
+
+    Raises while iterating:
+        Expired: the watcher was too slow; list again and watch from there.
+    """
+
+    def __init__(self, hub: "WatchHub", resource: str, namespace: str, capacity: int) -> None:
+        self._hub = hub
+        self._resource = resource
+        self._namespace = namespace
+        self._capacity = capacity
+        self._events: deque[StoreEvent] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._closed = False
+        self._expired = False
+
+    def __aiter__(self) -> "Watch":
+        """Itself."""
+        return self
+
+    async def __anext__(self) -> StoreEvent:
+        """The next event, in revision order; ends when the watch was closed."""
+        while not self._events:
+            if self._expired:
+                raise Expired("the watch fell too far behind; list again and watch from there")
+            if self._closed:
+                raise StopAsyncIteration
+            self._wake = asyncio.get_running_loop().create_future()
+            try:
+                await self._wake
+            finally:
+                self._wake = None
+        return self._events.popleft()
+
+    def pending_nowait(self) -> list[StoreEvent]:
+        """All events that wait right now, without blocking; for writers that coalesce."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def close(self) -> None:
+        """Ends the watch; idempotent."""
+        self._closed = True
+        self._hub.forget(self)
+        self._rouse()
+
+    def offer(self, event: StoreEvent) -> None:
+        """Takes an event if it is this watcher's; a full queue cuts the watcher off."""
+        key = event.object.key
+        if key.resource != self._resource:
+            return
+        if self._namespace and key.namespace != self._namespace:
+            return
+        if len(self._events) >= self._capacity:
+            self._expired = True
+            self._events.clear()
+            self._hub.forget(self)
+        else:
+            self._events.append(event)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+class WatchHub:
+    """Keeps recent events and feeds the watchers."""
+
+    def __init__(self, history_events: int) -> None:
+        self._limit = history_events
+        self._events: deque[StoreEvent] = deque()
+        self._floor = Revision(0)
+        self._watchers: set[Watch] = set()
+
+    @property
+    def floor(self) -> Revision:
+        """A watch can resume from this revision or any later one."""
+        return self._floor
+
+    @property
+    def watchers(self) -> int:
+        """How many watches are open."""
+        return len(self._watchers)
+
+    def restore(self, floor: Revision, events: Iterable[StoreEvent]) -> None:
+        """Fills the history at start-up; events are in revision order, all after `floor`."""
+        self._floor = floor
+        for event in events:
+            self._remember(event)
+
+    def publish(self, event: StoreEvent) -> None:
+        """Takes the next event in revision order."""
+        self._remember(event)
+        for watcher in tuple(self._watchers):
+            watcher.offer(event)
+
+    def _remember(self, event: StoreEvent) -> None:
+        self._events.append(event)
+        if len(self._events) > self._limit:
+            self._floor = self._events.popleft().object.revision
+
+    def open(self, resource: str, namespace: str, since: Revision | None, capacity: int) -> Watch:
+        """A watch of later events; those after `since` first.
+
+        Raises:
+            Expired: `since` is older than the history.
+        """
+        watch = Watch(self, resource, namespace, capacity)
+        if since is not None:
+            if since < self._floor:
+                raise Expired(f"too old resource version: {since} ({self._floor})")
+            revisions = [e.object.revision for e in self._events]
+            missed = list(self._events)[bisect_right(revisions, since) :]
+            watch._capacity = max(capacity, len(missed) + 1)  # its own hub
+            for event in missed:
+                watch.offer(event)
+        self._watchers.add(watch)
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        """Drops a watcher; idempotent."""
+        self._watchers.discard(watch)
+
+    def close(self) -> None:
+        """Closes every watch."""
+        for watcher in tuple(self._watchers):
+            watcher.close()
