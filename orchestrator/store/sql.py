@@ -1,9 +1,9 @@
 """The log on disk: SQLite through SQLAlchemy Core, one writer, full durability.
 
-Two tables tell the same story: `log` has every write of the kept history, `head` the newest state of
-every live object. `meta` has the revision counter; each transaction moves it from the value the writer
-knows, so a second writer on the same file is detected before it can do harm. All methods block;
-`Store` calls them on one executor thread (or inline, for in-memory databases).
+Two tables tell the same story: `log` has every write of the kept history, `head` the newest state
+of every live object. `meta` has the revision counter; each transaction moves it from the value that
+the writer knows, so a second writer on the same file is detected before it can do harm. All methods
+block; `Store` calls them on one executor thread (or inline, for in-memory databases).
 """
 
 from collections.abc import Sequence
@@ -225,7 +225,7 @@ class SqliteEngine:
             self._connection = None
         self._engine.dispose()
 
-    def _execute(self, statement: str, parameters: object = None) -> sa.CursorResult[Any]:
+    def _execute(self, statement: str, parameters: object = None) -> Any:
         if self._connection is None:
             raise InternalError("the store's database is closed")
         return self._connection.exec_driver_sql(statement, parameters)  # type: ignore[arg-type]  # driver parameters
