@@ -1,0 +1,103 @@
+"""OpenAPI v3: the index and one document for each group and version.
+
+kubectl's explain, validation and apply, and Helm's validation read these. Hashes depend on the
+content alone, so that clients' caches outlive a restart. Source: Kubernetes API concepts, "OpenAPI
+V3"; OpenAPI Specification 3.0.0.
+"""
+
+from functools import cache
+from typing import Any, Final
+
+from orchestrator.api.resources import RESOURCES
+from orchestrator.api.schema.bundle import (
+    KUBERNETES_VERSION,
+    REF_PREFIX,
+    Definition,
+    definitions,
+    name_of_kind,
+)
+from orchestrator.api.schema.discovery import group_versions
+from orchestrator.api.schema.documents import ReadyDocument, json_document
+from orchestrator.api.schema.operations import path_items
+
+INFO: Final = {"title": "Kubernetes", "version": f"v{KUBERNETES_VERSION}"}
+_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_ALWAYS: Final = (f"{_META}DeleteOptions", f"{_META}Status", f"{_META}Patch", f"{_META}WatchEvent")
+
+
+def path_of(group: str, version: str) -> str:
+    """How the index names a group and version: "api/v1", "apis/apps/v1"."""
+    return f"apis/{group}/{version}" if group else f"api/{version}"
+
+
+@cache
+def index() -> ReadyDocument:
+    """`GET /openapi/v3`: which documents there are, and under which hash."""
+    paths: dict[str, dict[str, str]] = {}
+    for group, version in group_versions():
+        path = path_of(group, version)
+        ready = document(path)
+        if ready is not None:
+            paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={ready.digest}"}
+    return json_document({"paths": paths})
+
+
+@cache
+def document(path: str) -> ReadyDocument | None:
+    """`GET /openapi/v3/{path}`, path being "api/v1" or "apis/apps/v1"; None when not served.
+
+    The `hash` parameter needs no look: the answer is the same for each.
+    """
+    known = {path_of(*each): each for each in group_versions()}
+    if path not in known:
+        return None
+    resources = [r for r in RESOURCES if (r.group, r.version) == known[path]]
+    paths = {each: item for r in resources for each, item in path_items(r).items()}
+    roots = set(_ALWAYS)
+    for r in resources:
+        kinds = [(r.api_version, r.kind)]
+        if "list" in r.verbs:
+            kinds.append((r.api_version, r.list_kind))
+        for sub in r.subresources:
+            group, version = sub.group or r.group, sub.version or r.version
+            kinds.append((f"{group}/{version}" if group else version, sub.kind))
+        roots.update(name for kind in kinds if (name := name_of_kind(*kind)))
+    return json_document(
+        {
+            "openapi": "3.0.0",
+            "info": INFO,
+            "paths": dict(sorted(paths.items())),
+            "components": {
+                "schemas": reachable(roots),
+                "securitySchemes": {
+                    "BearerToken": {
+                        "type": "apiKey",
+                        "description": "Bearer Token authentication",
+                        "name": "authorization",
+                        "in": "header",
+                    }
+                },
+            },
+        }
+    )
+
+
+def reachable(roots: set[str]) -> dict[str, Definition]:
+    """The definitions that `roots` and whatever they refer to need, sorted by name; shared."""
+    todo, kept = sorted(roots), {}
+    everything = definitions()
+    while todo:
+        name = todo.pop()
+        if name not in kept:
+            kept[name] = everything[name]
+            todo.extend(_references(everything[name]))
+    return dict(sorted(kept.items()))
+
+
+def _references(schema: Definition) -> set[str]:
+    """What a schema refers to; walks by meaning, since a property may be called "$ref"."""
+    reference = schema.get("$ref")
+    found = {reference.removeprefix(REF_PREFIX)} if isinstance(reference, str) else set()
+    parts: list[Any] = [*schema.get("allOf", ()), *schema.get("properties", {}).values()]
+    parts += [schema.get("items"), schema.get("additionalProperties")]
+    return found.union(*(_references(part) for part in parts if isinstance(part, dict)))
