@@ -93,13 +93,7 @@ class Rig:
     def clean(self) -> None:
         """Removes every container and shim from the hosts' engines; images stay."""
         for host in self.hosts:
-            self.run(
-                host.name,
-                "sh",
-                "-c",
-                "docker ps -aq | xargs -r docker rm -fv >/dev/null; "
-                "pgrep -f '[/]run/orch' | xargs -r kill -9; rm -rf /run/orch",
-            )
+            self.run(host.name, "orch-host", "clean")
 
 
 def make_rig(

@@ -1,6 +1,5 @@
 """What local clusters decide before they touch an engine."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -81,4 +80,4 @@ def test_keys_are_private_made_once_and_usable(tmp_path):
     assert public.endswith(" ops@c/node-1")
     assert (tmp_path / "k").stat().st_mode & 0o777 == 0o600
     assert ensure_key_pair(tmp_path / "k", "other") == public
-    assert os.path.getsize(tmp_path / "k") > 300
+    assert (tmp_path / "k").stat().st_size > 300
