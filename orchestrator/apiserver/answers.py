@@ -102,17 +102,14 @@ class Sender:
         if answer.status != 304:
             headers.append((b"content-length", str(len(body)).encode()))
         await start(request, answer.status, headers)
-        await request.send(
-            {"type": "http.response.body", "body": b"" if request.method == "HEAD" else body}  # type: ignore[typeddict-item]  # more_body defaults to False
-        )
+        await send_part(request, b"" if request.method == "HEAD" else body, more=False)
 
 
 async def start(request: Request, status: int, headers: list[Header]) -> None:
     """Sends the status line and headers; from here on no other status can be sent."""
     request.started = True
-    await request.send(
-        {"type": "http.response.start", "status": status, "headers": headers}  # type: ignore[typeddict-item]  # trailers default to False
-    )
+    message: Any = {"type": "http.response.start", "status": status, "headers": headers}
+    await request.send(message)
 
 
 async def start_stream(request: Request, content_type: str) -> None:

@@ -82,7 +82,7 @@ class Dispatcher:
             if request.method not in {"GET", "HEAD"}:
                 raise method_not_allowed()
             set_labels(request.scope, "GET", "")
-            return discovery.answer(request, path)
+            return await discovery.answer(request, path)
         word, verb = find_verb(request, path)
         resource = path.resource
         label = f"{resource.plural}/{path.subresource}" if path.subresource else resource.plural

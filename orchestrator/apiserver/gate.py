@@ -56,9 +56,10 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection event: a request, a WebSocket handshake, or the lifespan."""
-        if scope["type"] == "http":
+        kind: Any = scope["type"]
+        if kind == "http":
             await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
+        elif kind == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "no such stream"})
         else:
             await self._inner(scope, receive, send)

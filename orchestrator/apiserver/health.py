@@ -7,7 +7,7 @@ health endpoints.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from litestar import HttpMethod, Request, Response
 from litestar.handlers import HTTPRouteHandler
@@ -63,7 +63,7 @@ def health_routes(checks: HealthChecks) -> list[HTTPRouteHandler]:
 
 
 def _route(endpoint: str, checks: Mapping[str, Check]) -> HTTPRouteHandler:
-    def handle(request: Request[None, None, dict[str, object]], check: str = "") -> Response[str]:
+    def handle(request: Request[Any, Any, Any], check: str = "") -> Response[str]:
         query = request.query_params
         excluded = frozenset(query.getall("exclude", []))
         wanted = checks

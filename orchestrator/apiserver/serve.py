@@ -69,7 +69,7 @@ async def serve(
     """
     sock = listener or bind(settings.host, settings.port)
     config = Config(
-        app=app,  # type: ignore[arg-type]  # the same ASGI callable, typed by another library
+        app=app,
         loop="none",
         http=PeerCertificateProtocol,
         ws="wsproto",

@@ -1,9 +1,13 @@
 """Open watches and log streams: counted, and ended together when the server stops."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from orchestrator.apiserver.metrics import ApiMetrics
+from orchestrator.apiserver.request import Request
+from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import ServiceUnavailable
 
 
@@ -46,3 +50,22 @@ class OpenStreams:
         self._stopped = True
         for end in list(self._enders):
             end()
+
+
+@asynccontextmanager
+async def hang_up(request: Request, end: Callable[[], None]) -> AsyncIterator[None]:
+    """Calls `end` once, soon, if the client goes away while the context lasts."""
+    listener = spawn(_until_gone(request, end), name="apiserver.hang_up")
+    try:
+        yield
+    finally:
+        listener.cancel()
+        await asyncio.wait([listener])
+
+
+async def _until_gone(request: Request, end: Callable[[], None]) -> None:
+    while True:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            end()
+            return

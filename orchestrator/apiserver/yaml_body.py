@@ -55,7 +55,7 @@ def _check_size(data: bytes, max_depth: int) -> None:
     count = 0
     for event in yaml.parse(data, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
-            size = anchored.get(event.anchor)
+            size = anchored.get(event.anchor or "")
             if size is None:
                 raise BadRequest(f"error converting YAML to JSON: *{event.anchor} contains itself")
             count += size

@@ -12,7 +12,7 @@ from orchestrator.kit.errors import ConfigError
 def test_taken_port_names_the_process():
     with bind("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(ConfigError, match="address already in use by .*pid") as caught:
+        with pytest.raises(ConfigError, match=r"address already in use by .*pid") as caught:
             bind("127.0.0.1", port)
         assert f"(pid {os.getpid()})" in str(caught.value)
 

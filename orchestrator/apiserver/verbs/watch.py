@@ -1,0 +1,308 @@
+"""Watches: events as JSON lines, from a revision on, for as long as the client stays.
+
+What is seen is decided per event from the states before and after it, so an object that leaves the
+selection is DELETED and one that enters it is ADDED. Events that wait are sent in one write. The
+stream is opened (and its snapshot taken) in one go with reading the store's revision, so nothing is
+missed in between. Source: Kubernetes API concepts, "Efficient detection of changes", "Watch
+bookmarks", "Streaming lists".
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from orchestrator.api.resources import Resource
+from orchestrator.apiserver.answers import send_part, start_stream
+from orchestrator.apiserver.errors import status_of
+from orchestrator.apiserver.forms import include_object, partial, table
+from orchestrator.apiserver.negotiation import JSON, AnswerFormat, Form, answer_format
+from orchestrator.apiserver.paths import ObjectPath
+from orchestrator.apiserver.request import Query, Request
+from orchestrator.apiserver.selectors import Filter, read_filter
+from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.streams import hang_up
+from orchestrator.apiserver.verbs.read import options_invalid, parse_revision
+from orchestrator.kit.clock import Clock
+from orchestrator.kit.errors import ApiError, BadRequest, Expired, NotAcceptable
+from orchestrator.kit.ids import Revision
+from orchestrator.store.objects import EventType, StoredObject, StoreEvent
+from orchestrator.store.watch import Watch
+
+_encode: Final = msgspec.json.Encoder().encode
+
+INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+
+
+async def open_watch(services: Services, request: Request, path: ObjectPath) -> "WatchStream":
+    """A watch on a collection, or on one object of it.
+
+    Raises:
+        BadRequest: a selector or parameter that cannot be read.
+        Invalid: parameters that do not go together.
+    """
+    wanted = answer_format(request.header(b"accept"))
+    if wanted.encoding != "json":
+        raise NotAcceptable(f"only the following media types are accepted for a watch: {JSON}")
+    query = request.query
+    chosen = read_filter(query, path.resource, path.name)
+    plan = _plan(services, query)
+    lines = _Lines(
+        path.resource, chosen, wanted, include_object(query.text("includeObject")), services.clock
+    )
+    store = services.store
+    initial: Sequence[StoredObject] = ()
+    revision = store.revision
+    fault: ApiError | None = None
+    watch: Watch | None = None
+    try:
+        if plan.since > revision:
+            raise Expired(f"too large resource version: {plan.since}, current: {revision}")
+        since = plan.since if plan.since and not plan.initial else revision
+        watch = store.watch(path.resource.resource, path.namespace, since)
+        if plan.initial:
+            initial = [
+                item
+                for item in store.list(path.resource.resource, path.namespace)
+                if chosen.matches(item)
+            ]
+    except Expired as error:
+        fault = error
+    return WatchStream(services, path.resource, lines, plan, watch, initial, revision, fault)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the parameters ask for.
+
+    Attributes:
+        since: events after this revision; 0 for none given.
+        initial: send what exists first.
+        end_mark: mark the end of what exists with a bookmark.
+        bookmarks: send bookmarks now and then.
+        timeout_s: end the watch after this long.
+    """
+
+    since: Revision
+    initial: bool
+    end_mark: bool
+    bookmarks: bool
+    timeout_s: float
+
+
+def _plan(services: Services, query: Query) -> _Plan:
+    since = parse_revision(query.text("resourceVersion"))
+    bookmarks = query.flag("allowWatchBookmarks")
+    match = query.text("resourceVersionMatch")
+    initial = since == 0
+    end_mark = False
+    if "sendInitialEvents" in query:
+        if match != "NotOlderThan":
+            raise options_invalid(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            )
+        initial = end_mark = query.flag("sendInitialEvents")
+        if initial and not bookmarks:
+            raise options_invalid(
+                "allowWatchBookmarks", "sendInitialEvents requires setting allowWatchBookmarks"
+            )
+    elif match:
+        raise options_invalid(
+            "resourceVersionMatch",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        )
+    seconds = query.number("timeoutSeconds")
+    if seconds is not None and seconds < 0:
+        raise BadRequest(f"timeoutSeconds: invalid value {seconds}: must be at least 0")
+    settings = services.settings
+    timeout_s = float(seconds or 0) or services.rng.uniform(
+        settings.watch_min_s, settings.watch_max_s
+    )
+    return _Plan(since, initial, end_mark, bookmarks, min(timeout_s, settings.watch_max_s))
+
+
+class WatchStream:
+    """One open watch; `run` sends until the client leaves, time is up, or the server stops."""
+
+    def __init__(
+        self,
+        services: Services,
+        resource: Resource,
+        lines: "_Lines",
+        plan: _Plan,
+        watch: Watch | None,
+        initial: Sequence[StoredObject],
+        revision: Revision,
+        fault: ApiError | None,
+    ) -> None:
+        self._services = services
+        self._resource = resource
+        self._lines = lines
+        self._plan = plan
+        self._watch = watch
+        self._initial = initial
+        self._revision = revision
+        self._fault = fault
+
+    async def run(self, request: Request) -> None:
+        """Sends everything; returns when the watch is over, however it ended."""
+        watch = self._watch
+        if watch is None:
+            await start_stream(request, JSON)
+            fault = self._fault or Expired("the watch could not be opened")
+            await send_part(request, self._lines.error(fault), more=False)
+            return
+        plural = self._resource.plural
+        with (
+            closing(watch),
+            self._services.open_streams.entered("WATCH", plural, watch.close),
+        ):
+            await start_stream(request, JSON)
+            async with hang_up(request, watch.close):
+                await self._send_initial(request)
+                await self._send_events(request, watch)
+            await send_part(request, b"", more=False)
+
+    async def _send_initial(self, request: Request) -> None:
+        at_once = self._services.settings.coalesce_events
+        for start in range(0, len(self._initial), at_once):
+            part = self._initial[start : start + at_once]
+            await self._send(request, [self._lines.event("ADDED", item) for item in part])
+        self._initial = ()
+        if self._plan.end_mark:
+            await send_part(request, self._lines.bookmark(self._revision, end_of_initial=True))
+
+    async def _send_events(self, request: Request, watch: Watch) -> None:
+        loop = asyncio.get_running_loop()
+        settings = self._services.settings
+        deadline = loop.time() + self._plan.timeout_s
+        bookmark_due = loop.time() + settings.bookmark_interval_s
+        while True:
+            events = watch.pending_nowait()
+            if not events:
+                wake = min(deadline, bookmark_due) if self._plan.bookmarks else deadline
+                try:
+                    async with asyncio.timeout_at(wake):
+                        events = [await anext(watch), *watch.pending_nowait()]
+                except StopAsyncIteration:
+                    return
+                except Expired as error:
+                    await send_part(request, self._lines.error(error))
+                    return
+                except TimeoutError:
+                    if loop.time() >= deadline:
+                        return
+                    # Nothing waits, so everything up to the store's revision was seen.
+                    await send_part(request, self._lines.bookmark(self._services.store.revision))
+                    bookmark_due = loop.time() + settings.bookmark_interval_s
+                    continue
+            for part in _parts(self._lines.of(events), settings.coalesce_events):
+                await self._send(request, part)
+
+    async def _send(self, request: Request, lines: Sequence[bytes]) -> None:
+        await send_part(request, b"".join(lines))
+        self._services.metrics.events_sent(self._resource.plural, len(lines))
+
+
+class _Lines:
+    """Turns store events into the lines that one watcher sees."""
+
+    def __init__(
+        self, resource: Resource, chosen: Filter, wanted: AnswerFormat, include: str, clock: Clock
+    ) -> None:
+        self._resource = resource
+        self._chosen = chosen
+        self._wanted = wanted
+        self._include = include
+        self._clock = clock
+        self._columns_sent = False
+
+    def of(self, events: Iterable[StoreEvent]) -> Iterator[bytes]:
+        """The lines for some events; events outside the selection have none."""
+        for event in events:
+            seen = seen_as(event, self._chosen)
+            if seen is not None:
+                yield self.event(*seen)
+
+    def event(self, kind: EventType, item: StoredObject) -> bytes:
+        """One event."""
+        return b'{"type":"%b","object":%b}\n' % (kind.encode(), self._object(item))
+
+    def bookmark(self, revision: Revision, *, end_of_initial: bool = False) -> bytes:
+        """A BOOKMARK: everything up to `revision` was seen."""
+        meta: dict[str, Any] = {"resourceVersion": str(revision)}
+        if end_of_initial:
+            meta["annotations"] = {INITIAL_EVENTS_END: "true"}
+        body: dict[str, Any] = {
+            "kind": self._resource.kind,
+            "apiVersion": self._resource.api_version,
+            "metadata": meta,
+        }
+        if self._wanted.form is Form.PARTIAL:
+            body = partial(body, self._wanted.version)
+        elif self._wanted.form is Form.TABLE:
+            body = table(self._resource, [], meta, self._wanted.version, "None", 0.0, columns=False)
+        return _encode({"type": "BOOKMARK", "object": body}) + b"\n"
+
+    @staticmethod
+    def error(error: ApiError) -> bytes:
+        """An ERROR event, after which the stream ends."""
+        return _encode({"type": "ERROR", "object": status_of(error)}) + b"\n"
+
+    def _object(self, item: StoredObject) -> bytes:
+        if self._wanted.form is Form.OBJECT:
+            return item.data
+        if self._wanted.form is Form.PARTIAL:
+            return _encode(partial(item.doc, self._wanted.version))
+        first, self._columns_sent = not self._columns_sent, True
+        meta = {"resourceVersion": str(item.revision)}
+        return _encode(
+            table(
+                self._resource,
+                [item],
+                meta,
+                self._wanted.version,
+                self._include,
+                self._clock.wall(),
+                columns=first,
+            )
+        )
+
+
+def seen_as(event: StoreEvent, chosen: Filter) -> tuple[EventType, StoredObject] | None:
+    """What a watcher with a selection sees of an event: its type and object, or nothing.
+
+    An object that stops matching is DELETED in its last matching state, at the new revision.
+    """
+    if not chosen:
+        return event.type, event.object
+    before = event.previous is not None and chosen.matches(event.previous)
+    after = event.type != "DELETED" and chosen.matches(event.object)
+    if event.type == "DELETED":
+        return ("DELETED", event.object) if before else None
+    if after:
+        return ("MODIFIED" if before else "ADDED"), event.object
+    if before and event.previous is not None:
+        return "DELETED", _at_revision(event.previous, event.object.revision)
+    return None
+
+
+def _at_revision(item: StoredObject, revision: Revision) -> StoredObject:
+    document = item.thawed()
+    document["metadata"]["resourceVersion"] = str(revision)
+    return StoredObject(item.key, revision, _encode(document))
+
+
+def _parts(lines: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    for line in lines:
+        part.append(line)
+        if len(part) >= size:
+            yield part
+            part = []
+    if part:
+        yield part
