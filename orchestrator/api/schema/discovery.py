@@ -79,24 +79,35 @@ def groups() -> ReadyDocument:
     return json_document({"kind": "APIGroupList", "apiVersion": "v1", "groups": rows})
 
 
-@cache
 def group(name: str) -> ReadyDocument | None:
     """`GET /apis/{group}`: APIGroup; None when it is not served."""
-    versions = _groups().get(name)
-    if versions is None:
-        return None
-    return json_document({"kind": "APIGroup", "apiVersion": "v1", **_group_entry(name, versions)})
+    return _group_documents().get(name)  # one table: clients' words must not fill a cache
 
 
 @cache
+def _group_documents() -> dict[str, ReadyDocument]:
+    head = {"kind": "APIGroup", "apiVersion": "v1"}
+    return {
+        name: json_document(head | _group_entry(name, versions))
+        for name, versions in _groups().items()
+    }
+
+
 def resources(group: str, version: str) -> ReadyDocument | None:
     """`GET /api/v1` (group "") and `/apis/{group}/{version}`: APIResourceList; None if unknown."""
+    return _resource_documents().get((group, version))
+
+
+@cache
+def _resource_documents() -> dict[tuple[str, str], ReadyDocument]:
+    return {each: _resource_list(*each) for each in group_versions()}
+
+
+def _resource_list(group: str, version: str) -> ReadyDocument:
     rows: list[dict[str, Any]] = []
     for resource in _of(group, version):
         rows.append(_plain_resource(resource))
         rows += [_plain_subresource(resource, sub) for sub in resource.subresources]
-    if not rows:
-        return None
     rows.sort(key=lambda row: str(row["name"]))
     head = {"kind": "APIResourceList"} | ({"apiVersion": "v1"} if group else {})
     name = f"{group}/{version}" if group else version

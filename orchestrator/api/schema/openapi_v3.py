@@ -35,23 +35,24 @@ def index() -> ReadyDocument:
     """`GET /openapi/v3`: which documents there are, and under which hash."""
     paths: dict[str, dict[str, str]] = {}
     for group, version in group_versions():
-        path = path_of(group, version)
-        ready = document(path)
-        if ready is not None:
-            paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={ready.digest}"}
+        path, digest = path_of(group, version), document_of(group, version).digest
+        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
     return json_document({"paths": paths})
 
 
-@cache
 def document(path: str) -> ReadyDocument | None:
     """`GET /openapi/v3/{path}`, path being "api/v1" or "apis/apps/v1"; None when not served.
 
     The `hash` parameter needs no look: the answer is the same for each.
     """
     known = {path_of(*each): each for each in group_versions()}
-    if path not in known:
-        return None
-    resources = [r for r in RESOURCES if (r.group, r.version) == known[path]]
+    return document_of(*known[path]) if path in known else None
+
+
+@cache
+def document_of(group: str, version: str) -> ReadyDocument:
+    """The document of a served group and version."""
+    resources = [r for r in RESOURCES if (r.group, r.version) == (group, version)]
     paths = {each: item for r in resources for each, item in path_items(r).items()}
     roots = set(_ALWAYS)
     for r in resources:
@@ -59,8 +60,8 @@ def document(path: str) -> ReadyDocument | None:
         if "list" in r.verbs:
             kinds.append((r.api_version, r.list_kind))
         for sub in r.subresources:
-            group, version = sub.group or r.group, sub.version or r.version
-            kinds.append((f"{group}/{version}" if group else version, sub.kind))
+            own = f"{sub.group}/{sub.version}" if sub.group else sub.version
+            kinds.append((own or r.api_version, sub.kind))
         roots.update(name for kind in kinds if (name := name_of_kind(*kind)))
     return json_document(
         {

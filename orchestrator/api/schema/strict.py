@@ -169,8 +169,8 @@ def _quantity_checker() -> _Checker:
     return check
 
 
-def _int_or_string_checker(go_type: str) -> _Checker:
-    integer = _integer_checker(go_type, 32)
+def _int_or_string_checker() -> _Checker:
+    integer = _integer_checker("int32", 32)  # Go tries the number last, and speaks of that
 
     def check(value: Any, faults: list[_Fault]) -> None:
         if type(value) is not str:
@@ -287,7 +287,7 @@ def _base_checker(row: WireRow, go_type: str) -> _Checker:
         case "quantity":
             return _quantity_checker()
         case "int_or_string":
-            return _int_or_string_checker(go_type)
+            return _int_or_string_checker()
         case "strings":
             return _list_checker(_kind_checker(str, "string"), go_type)
         case "raw":

@@ -150,7 +150,7 @@ def test_patch_metadata_is_published():
 
 def test_documents_do_not_depend_on_when_they_are_made():
     before = openapi_v3.document("apis/apps/v1")
-    openapi_v3.document.cache_clear()
+    openapi_v3.document_of.cache_clear()
     again = openapi_v3.document("apis/apps/v1")
     assert before is not again
     assert before == again

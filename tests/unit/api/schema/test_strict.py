@@ -120,7 +120,7 @@ WRONG = [
     ((*CONTAINER, "readinessProbe", "httpGet", "port"), False,
      f"{GO} bool into Go struct field"
      " HTTPGetAction.spec.template.spec.containers.readinessProbe.httpGet.port"
-     " of type intstr.IntOrString"),
+     " of type int32"),
     ((*POD_SPEC, "volumes", 0, "emptyDir"), "yes",
      f"{GO} string into Go struct field Volume.spec.template.spec.volumes.emptyDir"
      " of type v1.EmptyDirVolumeSource"),
