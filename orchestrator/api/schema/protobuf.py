@@ -320,6 +320,8 @@ def _raw(data: bytes, start: int, end: int, place: str) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise ValueError(f"{place}: holds no JSON: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{place}: holds JSON that is nested too deeply") from None
 
 
 def _strings(data: bytes, position: int, end: int, place: str) -> list[str]:

@@ -347,7 +347,7 @@ def duplicates(data: bytes) -> tuple[str, ...]:
     """`duplicate field "spec.replicas"` for every key that an object of a JSON text repeats.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, or nested too deeply.
     """
     found: list[_Doubled] = []
 
@@ -361,8 +361,11 @@ def duplicates(data: bytes) -> tuple[str, ...]:
         found.append(doubled)
         return doubled
 
-    document = json.loads(data, object_pairs_hook=build)
-    return tuple(dict.fromkeys(_places(document, ""))) if found else ()
+    try:
+        document = json.loads(data, object_pairs_hook=build)
+        return tuple(dict.fromkeys(_places(document, ""))) if found else ()
+    except RecursionError:
+        raise ValueError("the document is nested too deeply") from None
 
 
 def _places(value: object, path: str) -> list[str]:

@@ -137,6 +137,9 @@ def test_raw_json_is_taken_over():
     assert revision["revision"] == 7
     with pytest.raises(ValueError, match="data: holds no JSON"):
         decode(envelope("apps/v1", "ControllerRevision", chunk(2, chunk(1, "{"))))
+    deep = chunk(1, "[" * 100_000 + "]" * 100_000)
+    with pytest.raises(ValueError, match="data: holds JSON that is nested too deeply"):
+        decode(envelope("apps/v1", "ControllerRevision", chunk(2, deep)))
 
 
 def test_lists_of_strings_may_be_wrapped():

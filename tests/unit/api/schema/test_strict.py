@@ -220,5 +220,7 @@ def test_doubled_keys_are_named_by_path():
         'duplicate field "a"', 'duplicate field "spec.replicas"', 'duplicate field "spec.l[0].n"',
     )  # fmt: skip
     assert duplicates(b'{"a":{"b":1},"c":{"b":1}}') == ()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="Expecting property name"):
         duplicates(b"{")
+    with pytest.raises(ValueError, match="nested too deeply"):
+        duplicates(b"[" * 100_000 + b"]" * 100_000)
