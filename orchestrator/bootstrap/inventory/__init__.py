@@ -1,5 +1,6 @@
-"""From a file to hosts: orch's own YAML, Ansible's YAML, OpenSSH client configuration.
+"""The user's list of hosts: three formats in, one `Inventory` out, every fault at once.
 
-Parsing only: nothing here connects anywhere. Start at `load.py`; `model.py` has the result,
-`located.py` the YAML values that know their line, `checks.py` the rules that all shapes share.
+`load.py` detects the shape; `native.py` reads orch's own YAML, `ansible.py` and `sshconfig.py` the
+other two; `located.py` keeps line numbers, `values.py` checks single values. No host is contacted.
+Start reading at `model.py`.
 """

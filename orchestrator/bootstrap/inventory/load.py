@@ -1,79 +1,57 @@
-"""Reads an inventory of any accepted shape; all faults at once."""
+"""Reads an inventory file of any of the three formats."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
-from orchestrator.bootstrap.inventory import checks
-from orchestrator.bootstrap.inventory.ansible import parse_ansible
-from orchestrator.bootstrap.inventory.located import Reader, kind_of
-from orchestrator.bootstrap.inventory.model import Inventory
-from orchestrator.bootstrap.inventory.native import TOP_KEYS, parse_native
-from orchestrator.bootstrap.inventory.openssh import looks_like_openssh, parse_openssh
+from orchestrator.bootstrap.inventory.ansible import looks_like_ansible, read_ansible
+from orchestrator.bootstrap.inventory.folders import Folders
+from orchestrator.bootstrap.inventory.located import parse_yaml
+from orchestrator.bootstrap.inventory.model import Inventory, Problems
+from orchestrator.bootstrap.inventory.native import TOP_KEYS, read_native
+from orchestrator.bootstrap.inventory.sshconfig import looks_like_ssh_config, read_ssh_config
 from orchestrator.kit.errors import ConfigError
 
 
-def load_inventory(path: Path, env: Mapping[str, str]) -> Inventory:
-    """The inventory in a file.
+def load_inventory(path: Path, environment: Mapping[str, str], home: Path) -> Inventory:
+    """The inventory in a file; the format is told by its shape.
 
     Args:
-        path: orch's YAML, Ansible's YAML, or an OpenSSH client configuration; told apart by shape.
-        env: variables for `${NAME}` references.
+        path: the file.
+        environment: what `${NAME}` refers to.
+        home: what `~` stands for.
 
     Raises:
-        ConfigError: with every fault, each "FILE:LINE: FIELD: what is wrong; what would be right".
+        ConfigError: every fault in it, each "FILE:LINE: FIELD: what is wrong; what would be right".
     """
     try:
         text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
-    inventory, problems = parse_inventory(text, str(path), path.absolute().parent, env)
-    if problems:
-        raise ConfigError(problems)
-    return replace(inventory, path=str(path.absolute()))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot read it: {error.strerror or error}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: not a text file: {error}"]) from error
+    return parse_inventory(text, path, environment, home)
 
 
-def parse_inventory(
-    text: str, file: str, base: Path, env: Mapping[str, str]
-) -> tuple[Inventory, list[str]]:
-    """(the inventory, its faults); with faults the inventory is what could be read."""
-    reader = Reader(file, env)
-    inventory = _parse(reader, text, base)
-    checks.check_unique(reader.problems, inventory.hosts)
-    return inventory, reader.problems
-
-
-def _parse(reader: Reader, text: str, base: Path) -> Inventory:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        if looks_like_openssh(text):
-            return parse_openssh(reader, text, base)
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        reader.problems.append(f"{reader.file}:{line}: not YAML: {error.problem}")
-        return Inventory("orch", ())
-    if isinstance(root, yaml.MappingNode):
-        keys = {str(k.value) for k, _ in root.value}
-        if keys & TOP_KEYS or not _ansible_shape(root):
-            return parse_native(reader, root, base)
-        return parse_ansible(reader, root, base)
-    if looks_like_openssh(text):
-        return parse_openssh(reader, text, base)
-    what = kind_of(root) if root is not None else "empty"
-    reader.problems.append(
-        f"{reader.file}:1: is {what}; an inventory is a mapping with the key 'nodes', "
-        "an Ansible YAML inventory, or an OpenSSH client configuration"
-    )
-    return Inventory("orch", ())
-
-
-def _ansible_shape(root: yaml.MappingNode) -> bool:
-    """Whether every top value is a group: empty, or a mapping of hosts, children and vars."""
-    groups = {"hosts", "children", "vars"}
-    return all(
-        (isinstance(v, yaml.ScalarNode) and v.tag.endswith(":null"))
-        or (isinstance(v, yaml.MappingNode) and {str(k.value) for k, _ in v.value} & groups)
-        for _, v in root.value
-    )
+def parse_inventory(text: str, path: Path, environment: Mapping[str, str], home: Path) -> Inventory:
+    """The same for text; relative paths are relative to `path`'s directory."""
+    problems = Problems(path)
+    folders = Folders(path.absolute().parent, home)
+    if looks_like_ssh_config(text) and not re.search(r"^\w+:", text, re.MULTILINE):
+        inventory = read_ssh_config(text, problems, folders)
+        problems.raise_if_any()
+        return inventory
+    document = parse_yaml(text, problems, environment)
+    if document is None or not isinstance(document.value, dict):
+        problems.raise_if_any()
+        kind = document.kind if document else "empty"
+        problems.add(
+            1, "", f"is no inventory: it is {kind}",
+            f"write a mapping with {', '.join(TOP_KEYS)}; inventory.example.yaml shows every key",
+        )  # fmt: skip
+        problems.raise_if_any()
+    assert document is not None  # noqa: S101  # raised above
+    reader = read_ansible if looks_like_ansible(document) else read_native
+    inventory = reader(document, problems, folders)
+    problems.raise_if_any()
+    return inventory

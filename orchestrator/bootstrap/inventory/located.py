@@ -1,129 +1,138 @@
-"""YAML values that know where they stand, and a reader that collects every fault.
+"""YAML with line numbers: what the typed readers of inventories work on.
 
-PyYAML's nodes carry line numbers, its constructed values do not; so faults are found on nodes.
+A document becomes nested `Located` values: mappings with string keys, lists, and scalars that keep
+their source text. References to the environment are resolved here. Source: YAML 1.1 as PyYAML
+reads it, merge keys included.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any, Final
 
 import yaml
 
-_REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_WORDS = {"str": "text", "int": "a whole number", "bool": "true or false"}
+from orchestrator.bootstrap.inventory.model import Problems
+
+_REFERENCE: Final = re.compile(r"\$(\$(?=\{)|\{([^}]*)\})")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KINDS: Final = {dict: "a mapping", list: "a list", str: "a string", bool: "true or false"}
 
 
-@dataclass(slots=True)
-class Reader:
-    """Reads values from YAML nodes; faults go to `problems`, each once, and reading goes on.
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A value with its place.
 
     Attributes:
-        file: the file's name, for messages.
-        env: variables for `${NAME}`.
-        problems: "FILE:LINE: FIELD: what is wrong; what would be right".
+        value: dict[str, Located], list[Located], or a scalar (str, int, float, bool, None).
+        line: counted from 1.
+        path: "nodes[2].port"; "" for the whole document.
+        text: a scalar's source text with references resolved; "" for the others.
     """
 
-    file: str
-    env: Mapping[str, str]
-    problems: list[str] = field(default_factory=list)
+    value: Any
+    line: int
+    path: str
+    text: str = ""
 
-    def fault(self, node: yaml.Node | None, path: str, wrong: str, right: str) -> None:
-        """Records a fault at a node (None: at the file's first line)."""
-        line = node.start_mark.line + 1 if node is not None else 1
-        text = f"{self.file}:{line}: {path}: {wrong}; {right}"
-        if text not in self.problems:
-            self.problems.append(text)
+    @property
+    def kind(self) -> str:
+        """What it is, in words, for messages."""
+        if self.value is None:
+            return "nothing"
+        return _KINDS.get(type(self.value), f"the number {self.text}")
 
-    def entries(
-        self, node: yaml.Node, path: str, known: frozenset[str] | None = None
-    ) -> Iterator[tuple[str, yaml.Node, yaml.Node, str]]:
-        """(key, key node, value node, path) of a mapping; unknown and repeated keys are faults."""
-        if not isinstance(node, yaml.MappingNode):
-            self.fault(node, path, f"is {kind_of(node)}", "must be a mapping (key: value)")
-            return
-        seen: set[str] = set()
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            inner = f"{path}.{key}" if path else key
-            if key in seen:
-                self.fault(key_node, inner, "is given twice", "keep one of them")
+    def mapping(self) -> dict[str, "Located"]:
+        """Its entries; {} when it is no mapping (or nothing at all)."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    def items(self) -> list["Located"]:
+        """Its entries; [] when it is no list."""
+        return self.value if isinstance(self.value, list) else []
+
+
+def parse_yaml(text: str, problems: Problems, environment: Mapping[str, str]) -> Located | None:
+    """The document; None when it is not YAML or not one document (then with a fault)."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        return _Reader(loader, problems, environment).read(node, "")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        problems.add(line, "", f"not YAML: {error.problem or error.context}")
+        return None
+    except (yaml.YAMLError, ValueError) as error:
+        problems.add(1, "", f"not YAML: {error}")
+        return None
+    finally:
+        loader.dispose()
+
+
+class _Reader:
+    def __init__(
+        self, loader: yaml.SafeLoader, problems: Problems, environment: Mapping[str, str]
+    ) -> None:
+        self._loader = loader
+        self._problems = problems
+        self._environment = environment
+
+    def read(self, node: Any, path: str) -> Located:
+        line = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            return Located(dict(self._entries(node, path)), line, path)
+        if isinstance(node, yaml.SequenceNode):
+            children = [self.read(child, f"{path}[{i}]") for i, child in enumerate(node.value)]
+            return Located(children, line, path)
+        return self._scalar(node, line, path)
+
+    def _entries(self, node: yaml.MappingNode, path: str) -> Iterator[tuple[str, Located]]:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
                 continue
-            seen.add(key)
-            if known is not None and key not in known:
-                near = difflib.get_close_matches(key, sorted(known), n=1)
-                right = (
-                    f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
-                )
-                self.fault(key_node, inner, "unknown key", right)
-                continue
-            yield key, key_node, value_node, inner
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in seen:
+                self._problems.add(
+                    line, _join(path, name), f"is here twice (also in line {seen[name]})",
+                    "keep one",
+                )  # fmt: skip
+            seen[name] = line
+        self._loader.flatten_mapping(node)
+        for key, child in node.value:
+            name = str(key.value)
+            entry = self.read(child, _join(path, name))
+            if entry.value is None or isinstance(entry.value, dict | list):
+                entry = Located(entry.value, key.start_mark.line + 1, entry.path)
+            yield name, entry
 
-    def items(self, node: yaml.Node, path: str) -> Iterator[tuple[yaml.Node, str]]:
-        """(node, path) of a list's items."""
-        if not isinstance(node, yaml.SequenceNode):
-            self.fault(node, path, f"is {kind_of(node)}", "must be a list")
-            return
-        for i, item in enumerate(node.value):
-            yield item, f"{path}[{i}]"
+    def _scalar(self, node: Any, line: int, path: str) -> Located:
+        text = str(node.value)
+        if "${" in text:
+            resolved = self._resolve(text, line, path)
+            return Located(resolved, line, path, resolved)
+        return Located(self._loader.construct_object(node), line, path, text)
 
-    def text(self, node: yaml.Node, path: str) -> str:
-        """A string with `${NAME}` references filled in; "" after a fault."""
-        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
-            self.fault(node, path, f"is {kind_of(node)}", "must be text")
-            return ""
-        if node.tag.endswith((":bool", ":float")) and not node.style:
-            self.fault(node, path, f"{node.value} is no text", f'write it as "{node.value}"')
-            return ""
-
-        def fill(match: re.Match[str]) -> str:
-            name = match.group(1)
-            if name is None:
+    def _resolve(self, text: str, line: int, path: str) -> str:
+        def value(match: re.Match[str]) -> str:
+            if match[2] is None:
                 return "$"
-            if name not in self.env:
-                self.fault(
-                    node, path, f"${{{name}}} is not set", f"export {name}=... before running orch"
-                )
-                return ""
-            return self.env[name]
+            if not _VARIABLE.fullmatch(match[2]):
+                self._problems.hopeless(
+                    line, path, f"{match[0]!r} is no reference to an environment variable",
+                    "write ${NAME}, or $${ for a literal ${",
+                )  # fmt: skip
+            elif match[2] not in self._environment:
+                self._problems.hopeless(
+                    line, path, f"environment variable {match[2]} is not set",
+                    f"export {match[2]}=..., or write the value",
+                )  # fmt: skip
+            return self._environment.get(match[2], "")
 
-        return _REFERENCE.sub(fill, str(node.value))
-
-    def integer(self, node: yaml.Node, path: str, low: int, high: int) -> int:
-        """A whole number within bounds; `low` after a fault."""
-        text = self.text(node, path)
-        if text.isdigit() and low <= int(text) <= high:
-            return int(text)
-        if text:
-            self.fault(
-                node, path, f"{text!r} is out of range", f"a whole number from {low} to {high}"
-            )
-        return low
-
-    def boolean(self, node: yaml.Node, path: str) -> bool:
-        """True or false."""
-        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":bool"):
-            return str(node.value).lower() in {"true", "yes", "on"}
-        self.fault(node, path, f"is {kind_of(node)}", "must be true or false")
-        return False
-
-    def strings(self, node: yaml.Node, path: str) -> dict[str, str]:
-        """A mapping of text to text; numbers and booleans are taken as they are written."""
-        found: dict[str, str] = {}
-        for key, _, value, inner in self.entries(node, path):
-            if isinstance(value, yaml.ScalarNode) and not value.tag.endswith(":null"):
-                value = yaml.ScalarNode(
-                    "tag:yaml.org,2002:str", value.value, value.start_mark, value.end_mark
-                )
-            found[key] = self.text(value, inner)
-        return found
+        return _REFERENCE.sub(value, text)
 
 
-def kind_of(node: yaml.Node) -> str:
-    """What a node is, in words: "a list", "empty", "a whole number"."""
-    if isinstance(node, yaml.MappingNode):
-        return "a mapping"
-    if isinstance(node, yaml.SequenceNode):
-        return "a list"
-    tag = str(node.tag).rpartition(":")[2]
-    return "empty" if tag == "null" else _WORDS.get(tag, tag)
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
