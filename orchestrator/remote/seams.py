@@ -8,7 +8,8 @@ from above has one.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Literal, Protocol
 
 # ---------------------------------------------------------------- transport
 
@@ -173,6 +174,12 @@ class EngineEvent:
     time_ns: int
 
 
+SUBSCRIBED: Final = EngineEvent(
+    type="daemon", action="subscribed", id="", attributes=MappingProxyType({}), time_ns=0
+)
+"""What every stream of engine events begins with; no engine says it, the adapter does."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogOptions:
     """What to read of a container's log.
@@ -311,7 +318,11 @@ class Engine(Protocol):
         ...
 
     def events(self, labels: Mapping[str, str]) -> AsyncIterator[EngineEvent]:
-        """Yields container events from now on, until the channel is lost (then raises)."""
+        """Yields container events from now on, until the channel is lost (then raises).
+
+        The first item is always `SUBSCRIBED`: once it is there, every later event will be, so
+        that a list made after it misses nothing.
+        """
         ...
 
     async def close(self) -> None:
