@@ -19,6 +19,7 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from orchestrator.api.schema.bundle import KUBERNETES_VERSION
+from orchestrator.api.schema.discovery import group_versions
 from orchestrator.apiserver.answers import Sender
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.dispatcher import Dispatcher
@@ -118,6 +119,7 @@ def build_app(
         route_handlers=[
             _mount(Dispatcher(services, sender)),
             *health_routes(checks or HealthChecks()),
+            _root_route(),
             _version_route(),
             _metrics_route(metrics.collector),
         ],
@@ -142,6 +144,20 @@ def _mount(dispatcher: Dispatcher) -> ASGIRouteHandler:
         await dispatcher(scope, receive, send)
 
     return kubernetes
+
+
+def _root_route() -> HTTPRouteHandler:
+    groups = [f"/apis/{group}" for group, _ in group_versions() if group]
+    paths = sorted([
+        "/api", "/api/v1", "/apis", *groups, "/docs", "/healthz", "/livez", "/metrics",
+        "/openapi/v2", "/openapi/v3", "/readyz", "/version",
+    ])  # fmt: skip
+
+    @get("/", sync_to_thread=False, tags=["server"], summary="Which paths there are")
+    def root() -> dict[str, list[str]]:
+        return {"paths": paths}
+
+    return root
 
 
 def _version_route() -> HTTPRouteHandler:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from litestar import MediaType, Request, Response, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND
 
 from orchestrator.api.resources import RESOURCES, Resource
@@ -60,7 +61,7 @@ class DocsPages(OpenAPIRenderPlugin):
 
 
 @get("/definitions/{name:str}", include_in_schema=False, sync_to_thread=False)
-def _definition_route(name: str) -> Response[bytes]:
+def _definition_route(name: FromPath[str]) -> Response[bytes]:
     schema = definitions().get(name)
     if schema is None:
         page = _page("No such definition", f"<p>There is no definition {escape(name)}.</p>")

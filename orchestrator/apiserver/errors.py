@@ -65,6 +65,7 @@ def status_of(error: ApiError) -> dict[str, Any]:
         ],
         "retryAfterSeconds": error.retry_after_s,
     }
+    filled = {key: value for key, value in details.items() if value}
     return {
         "kind": "Status",
         "apiVersion": "v1",
@@ -72,7 +73,7 @@ def status_of(error: ApiError) -> dict[str, Any]:
         "status": "Failure",
         "message": error.message,
         "reason": error.reason,
-        "details": {key: value for key, value in details.items() if value},
+        **({"details": filled} if filled else {}),
         "code": error.code,
     }
 

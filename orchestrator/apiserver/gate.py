@@ -21,7 +21,7 @@ from orchestrator.apiserver.metrics import ApiMetrics, labels_of
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.kit.clock import Clock
-from orchestrator.kit.errors import Unauthorized
+from orchestrator.kit.errors import OrchError, Unauthorized
 
 _log: Final = structlog.get_logger("apiserver")
 _IDENTITY_KEY: Final = "orch.identity"
@@ -78,17 +78,26 @@ class Gate:
             await send(message)
 
         fields: Any = scope
+        method: str = fields["method"]
+        path: str = fields["path"]  # a mount shortens the scope's own
         try:
-            fields[_IDENTITY_KEY] = self._admit(fields["method"], fields["path"], scope)
+            fields[_IDENTITY_KEY] = self._admit(method, path, scope)
             await self._inner(scope, receive, watched_send)
         except asyncio.CancelledError:
             code = code or 499
             raise
         except Exception as error:  # the boundary: whatever it is leaves as a Status, or cuts
             if code:
-                _log.exception("request.broken", path=fields["path"], method=fields["method"])
+                cause = error.__cause__ or error  # Litestar wraps what is raised after the head
+                _log.warning(
+                    "request.cut",
+                    path=path,
+                    method=method,
+                    error=f"{type(cause).__name__}: {cause}",
+                    exc_info=not isinstance(cause, OrchError),
+                )
                 raise
-            answer = self._answer_for(error, fields)
+            answer = self._answer_for(error, method, path)
             request = self._request(scope, receive, watched_send)
             await self._sender.send(request, answer)
         finally:
@@ -96,7 +105,7 @@ class Gate:
             self._metrics.request_done(scope, code, took_s, streamed=streamed)
             verb, resource = labels_of(scope)
             _log.debug(
-                "request", verb=verb, resource=resource, path=fields["path"], code=code,
+                "request", verb=verb, resource=resource, path=path, code=code,
                 user=identity_of(scope).user, took_ms=round(took_s * 1000, 2),
             )  # fmt: skip
 
@@ -114,13 +123,12 @@ class Gate:
             authz.require_path(identity, method, path)
         return identity
 
-    def _answer_for(self, error: Exception, fields: Any) -> Answer:
-        path: str = fields["path"]
+    def _answer_for(self, error: Exception, method: str, path: str) -> Answer:
         if isinstance(error, Unauthorized) and (path == "/docs" or path.startswith("/docs/")):
             realm = f'Basic realm="{self._settings.docs_realm}", charset="UTF-8"'.encode()
             headers = ((b"www-authenticate", realm),)
             return Answer(encode_status(error), error.code, headers=headers)
-        return fault_answer(error, fields["method"], path)
+        return fault_answer(error, method, path)
 
     def _request(self, scope: Scope, receive: Receive, send: Send) -> Request:
         return Request(

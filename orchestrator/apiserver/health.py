@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from litestar import HttpMethod, Request, Response
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_500_INTERNAL_SERVER_ERROR
 
 Check = Callable[[], str]
@@ -63,7 +64,7 @@ def health_routes(checks: HealthChecks) -> list[HTTPRouteHandler]:
 
 
 def _route(endpoint: str, checks: Mapping[str, Check]) -> HTTPRouteHandler:
-    def handle(request: Request[Any, Any, Any], check: str = "") -> Response[str]:
+    def handle(request: Request[Any, Any, Any], check: FromPath[str] = "") -> Response[str]:
         query = request.query_params
         excluded = frozenset(query.getall("exclude", []))
         wanted = checks

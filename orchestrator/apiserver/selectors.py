@@ -32,10 +32,8 @@ class Filter:
         """Whether an object passes."""
         if self.name and item.key.name != self.name:
             return False
-        if self.labels is not None:
-            labels = item.doc["metadata"].get("labels") or {}
-            if not self.labels.matches(labels):
-                return False
+        if self.labels is not None and not self.labels.matches(item.doc["metadata"].get("labels")):
+            return False
         return self.fields is None or self.fields.matches(item.doc)
 
 
@@ -45,11 +43,9 @@ def read_filter(query: Query, resource: Resource, name: str = "") -> Filter:
     Raises:
         BadRequest: a selector that cannot be read, or a field that the kind cannot be selected by.
     """
-    label_text = query.text("labelSelector")
-    field_text = query.text("fieldSelector")
     try:
-        labels = parse_label_selector(label_text) if label_text else None
-        fields = parse_field_selector(field_text, resource.resource) if field_text else None
+        labels = parse_label_selector(query.text("labelSelector"))
+        fields = parse_field_selector(query.text("fieldSelector"), resource.resource)
     except ValueError as error:
         raise BadRequest(str(error)) from error
-    return Filter(labels, fields, name)
+    return Filter(labels or None, fields or None, name)

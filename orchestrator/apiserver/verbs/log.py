@@ -103,12 +103,14 @@ class _Feed:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(_READ_AHEAD)
         self._changed = asyncio.Event()
         self._error: OrchError | None = None
+        self._began = False
 
     async def run(self) -> None:
         """Reads until the log's end."""
         try:
             async for chunk in self._chunks:
                 if chunk:
+                    self._began = True
                     await self._queue.put(chunk)
                     self._changed.set()
         except OrchError as error:
@@ -134,7 +136,7 @@ class _Feed:
                 await self._changed.wait()
         except TimeoutError:
             return
-        if self._error is not None and self._queue.empty():
+        if self._error is not None and not self._began:
             raise self._error
 
     async def next(self) -> bytes | None:
@@ -192,7 +194,7 @@ def require_log(pod: Document, container: str, *, previous: bool) -> None:
         if not ended_before:
             raise BadRequest(f"previous terminated {who} not found")
         return
-    if state.get("running") or state.get("terminated") or ended_before:
+    if "running" in state or "terminated" in state or ended_before:
         return
     reason = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
     raise BadRequest(f"{who} is waiting to start: {_WAITING.get(reason, reason)}")

@@ -13,7 +13,7 @@ from orchestrator.apiserver.forms import (
 from orchestrator.apiserver.negotiation import answer_format
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Query, Request
-from orchestrator.apiserver.selectors import Filter, read_filter
+from orchestrator.apiserver.selectors import read_filter
 from orchestrator.apiserver.services import Services
 from orchestrator.kit.errors import BadRequest, Cause, Expired, Invalid
 from orchestrator.kit.ids import ObjectKey, Revision
@@ -115,8 +115,3 @@ def _check_list_options(query: Query, resource: Resource, current: Revision) -> 
             f"The resourceVersion for the provided list of {resource.plural} is not available: "
             f"asked for {asked}, now at {current}"
         )
-
-
-def has_filter(chosen: Filter) -> bool:
-    """Whether anything is filtered out."""
-    return bool(chosen)

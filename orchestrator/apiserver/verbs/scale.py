@@ -5,6 +5,7 @@ Source: Kubernetes API, autoscaling/v1 Scale.
 
 from typing import Any
 
+from orchestrator.api.labels import from_document
 from orchestrator.api.patch import json_patch, merge_patch
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document
@@ -62,7 +63,7 @@ def scale_of(item: StoredObject) -> Document:
     """The Scale of a workload, keys in wire order."""
     meta, spec = item.doc["metadata"], item.doc.get("spec") or {}
     status: Document = {"replicas": (item.doc.get("status") or {}).get("replicas", 0)}
-    selector = selector_text(spec.get("selector") or {})
+    selector = str(from_document(spec.get("selector") or {}))
     if selector:
         status["selector"] = selector
     return {
@@ -72,20 +73,6 @@ def scale_of(item: StoredObject) -> Document:
         "spec": {"replicas": spec.get("replicas", 0)},
         "status": status,
     }
-
-
-def selector_text(selector: Document) -> str:
-    """A label selector as text: "app=web,tier in (a,b)"."""
-    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for term in selector.get("matchExpressions") or ():
-        key, values = term["key"], ",".join(sorted(term.get("values") or ()))
-        terms.append({
-            "In": f"{key} in ({values})",
-            "NotIn": f"{key} notin ({values})",
-            "Exists": key,
-            "DoesNotExist": f"!{key}",
-        }[term["operator"]])  # fmt: skip
-    return ",".join(sorted(terms))
 
 
 async def _set(

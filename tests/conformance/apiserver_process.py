@@ -1,0 +1,72 @@
+"""A control plane without hosts, in a process of its own: store, registry and API server, real TLS.
+
+    apiserver_process.py STATE_DIR PORT
+
+Prints one line, "listening PORT", when requests are served; stops on SIGTERM.
+"""
+
+import asyncio
+import random
+import signal
+import sys
+from pathlib import Path
+
+from orchestrator.registry.registry import Registry
+from orchestrator.store.sqlite import FileSqlite
+
+from orchestrator.apiserver.app import build_app
+from orchestrator.apiserver.authn import Authenticator
+from orchestrator.apiserver.ports import bind
+from orchestrator.apiserver.serve import serve
+from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.credentials.ensure import ensure_credentials, server_ssl_context
+from orchestrator.credentials.tokens import TokenFile
+from orchestrator.kit.clock import SystemClock
+from orchestrator.kit.errors import Unreachable
+from orchestrator.store.store import Store
+
+
+class NoHosts:
+    """Every host is out of reach."""
+
+    def streams(self, node_name):
+        raise Unreachable("there is no session with this host", node=node_name)
+
+
+async def main(state_dir: Path, port: int) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    listener = bind("127.0.0.1", port)
+    port = listener.getsockname()[1]
+    credentials = ensure_credentials(
+        state_dir, cluster="conformance", server_url=f"https://127.0.0.1:{port}"
+    )
+    (state_dir / "store").mkdir(exist_ok=True)
+    store = await Store.open(FileSqlite(state_dir / "store" / "orch.db"))
+    clock, rng = SystemClock(), random.Random(1)
+    registry = Registry(store, clock, rng)
+    settings = ApiServerSettings(host="127.0.0.1", port=port, bookmark_interval_s=1.0)
+    api = build_app(
+        registry=registry,
+        store=store,
+        pod_streams=NoHosts(),
+        authenticator=Authenticator(TokenFile(credentials.tokens)),
+        settings=settings,
+        clock=clock,
+        rng=rng,
+    )
+    await serve(
+        api,
+        settings,
+        stop,
+        tls=server_ssl_context(credentials),
+        end_streams=api.end_streams,
+        listener=listener,
+        on_listening=lambda _address, port: print(f"listening {port}", flush=True),
+    )
+    api.close()
+    await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,172 @@
+"""The server in a child process, and real kubectl binaries to drive it with."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def _binaries() -> dict[str, Path]:
+    """Minor version ("1.33") to binary: kubectl itself, and others that lie beside it."""
+    path = shutil.which("kubectl")
+    if path is None:
+        return {}
+    default = Path(path).resolve()
+    out = subprocess.run(
+        [default, "version", "--client", "-o", "json"], capture_output=True, text=True, check=True
+    )
+    version = json.loads(out.stdout)["clientVersion"]
+    found = {f"{version['major']}.{re.sub(r'[^0-9]', '', version['minor'])}": default}
+    for other in sorted(default.parent.glob("kubectl.1.*")):
+        found.setdefault(other.name.removeprefix("kubectl."), other)
+    return found
+
+
+BINARIES = _binaries()
+DEFAULT = next(iter(BINARIES), "none")
+NO_KUBECTL = "NO KUBECTL FOUND: install one (or run scripts/test conformance); nothing was checked"
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def rows(self) -> list[list[str]]:
+        return [re.split(r"\s{2,}", line.strip()) for line in self.lines]
+
+
+class Kubectl:
+    """One kubectl binary with a home and a kubeconfig of its own."""
+
+    def __init__(self, binary: Path, kubeconfig: Path, home: Path) -> None:
+        self.binary = binary
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "KUBECONFIG": str(kubeconfig),
+        }
+
+    def run(self, *words: str, stdin: str | dict | None = None, timeout: float = 30) -> Answer:
+        """Runs it and returns what it said, whatever its exit code."""
+        text = json.dumps(stdin) if isinstance(stdin, dict) else stdin
+        done = subprocess.run(
+            [self.binary, *words],
+            input=text if text is not None else "",
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self.environment,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def __call__(self, *words: str, stdin: str | dict | None = None) -> Answer:
+        """Runs it; it must succeed."""
+        answer = self.run(*words, stdin=stdin)
+        assert answer.code == 0, f"kubectl {' '.join(words)}: {answer.out}{answer.err}"
+        return answer
+
+    def fails(self, *words: str, stdin: str | dict | None = None) -> str:
+        """Runs it; it must fail. Returns what it said on standard error."""
+        answer = self.run(*words, stdin=stdin)
+        assert answer.code != 0, f"kubectl {' '.join(words)} succeeded: {answer.out}"
+        return answer.err
+
+    def get(self, *words: str) -> dict:
+        """`kubectl get … -o json`, decoded."""
+        return json.loads(self("get", *words, "-o", "json").out)
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Starts it and returns the process, its output line by line."""
+        return subprocess.Popen(
+            [self.binary, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environment,
+        )
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    state_dir: Path
+    port: int
+    pid: int
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.state_dir / "admin.kubeconfig"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    if not BINARIES:
+        pytest.skip(NO_KUBECTL)
+    state_dir = tmp_path_factory.mktemp("conformance") / "state"
+    log = (state_dir.parent / "server.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, HERE / "apiserver_process.py", state_dir, "0"],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("listening "):
+        pytest.fail(f"the server did not start: {(state_dir.parent / 'server.log').read_text()}")
+    yield ServerProcess(state_dir, int(line.split()[1]), process.pid)
+    process.send_signal(signal.SIGTERM)
+    code = process.wait(timeout=10)
+    process.stdout.close()
+    log.close()
+    assert code == 0, (state_dir.parent / "server.log").read_text()
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory):
+    return tmp_path_factory.mktemp("homes")
+
+
+@pytest.fixture(params=BINARIES or ["none"])
+def any_kubectl(request, server, homes):
+    """Every kubectl found, one after the other."""
+    home = homes / request.param
+    home.mkdir(exist_ok=True)
+    return Kubectl(BINARIES[request.param], server.kubeconfig, home)
+
+
+@pytest.fixture
+def kubectl(server, homes):
+    """The default kubectl."""
+    home = homes / DEFAULT
+    home.mkdir(exist_ok=True)
+    return Kubectl(BINARIES[DEFAULT], server.kubeconfig, home)
+
+
+@pytest.fixture
+def namespace(request, server, homes):
+    """A fresh namespace, named after the test, removed afterwards."""
+    home = homes / DEFAULT
+    home.mkdir(exist_ok=True)
+    admin = Kubectl(BINARIES[DEFAULT], server.kubeconfig, home)
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:50]
+    admin("create", "namespace", name)
+    yield name
+    admin("delete", "namespace", name, "--wait=false")
