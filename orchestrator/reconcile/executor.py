@@ -1,0 +1,184 @@
+"""Carries intents out through the registry: the only hands that plans have.
+
+Intents run in the order of the list; neighbours of the same kind (creates, deletes, patches of
+different objects) run at the same time, so that the store commits them together. The first failure
+stops what has not started yet; what the failure is decides what the controller does with the key.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from itertools import groupby
+from typing import Any, Final, Protocol, assert_never
+
+import structlog
+
+from orchestrator.kit.aio.tasks import spawn
+from orchestrator.kit.errors import AlreadyExists, Conflict, NotFound
+from orchestrator.kit.ids import ObjectKey
+from orchestrator.reconcile.intents import Create, Delete, Intent, Patch, Record, RequeueAfter
+from orchestrator.registry.options import Deleted, DeleteOptions, WriteOptions
+from orchestrator.registry.options import Patch as PatchBody
+from orchestrator.store.objects import StoredObject
+
+_log: Final = structlog.get_logger("executor")
+_AT_ONCE: Final = 64
+"""Writes of one plan under way at the same time; a batch of the store holds more."""
+
+
+class Writes(Protocol):
+    """The part of `registry.registry.Registry` that is needed here; see there."""
+
+    def get(self, key: ObjectKey) -> StoredObject:
+        """One object; NotFound."""
+        ...
+
+    async def create(
+        self, resource: str, namespace: str, document: Any, *, options: WriteOptions = ...
+    ) -> StoredObject:
+        """Creates an object."""
+        ...
+
+    async def patch(
+        self,
+        key: ObjectKey,
+        patch: PatchBody,
+        *,
+        subresource: str = ...,
+        options: WriteOptions = ...,
+    ) -> StoredObject:
+        """Patches an object."""
+        ...
+
+    async def delete(self, key: ObjectKey, *, options: DeleteOptions = ...) -> Deleted:
+        """Deletes an object."""
+        ...
+
+    async def record(
+        self, about: ObjectKey, type: str, reason: str, message: str, component: str
+    ) -> None:
+        """Tells the user."""
+        ...
+
+
+class Executor:
+    """See the module."""
+
+    def __init__(self, registry: Writes) -> None:
+        self._registry = registry
+
+    async def carry_out(self, intents: Sequence[Intent]) -> None:
+        """Carries out all intents; RequeueAfter is the controller's business and is passed over.
+
+        Raises:
+            Conflict: an object is not at the expected revision or uid any more.
+            ApiError: whatever else the registry answers.
+        """
+        for _, group in groupby(intents, type):
+            run = [self._one(intent) for intent in group]
+            for start in range(0, len(run), _AT_ONCE):
+                await _together(run[start : start + _AT_ONCE])
+
+    async def _one(self, intent: Intent) -> None:
+        match intent:
+            case Create():
+                await self._create(intent)
+            case Patch():
+                await self._patch(intent)
+            case Delete():
+                await self._delete(intent)
+            case Record():
+                await self._record(intent)
+            case RequeueAfter():
+                pass
+            case _:
+                assert_never(intent)
+
+    async def _create(self, intent: Create) -> None:
+        document = dict(intent.document)
+        try:
+            made = await self._registry.create(intent.resource, intent.namespace, document)
+        except AlreadyExists:
+            name = document["metadata"].get("name", "")
+            there = self._registry.get(ObjectKey(intent.resource, intent.namespace, name))
+            if _controller_uid(there.doc) and _controller_uid(there.doc) == _controller_uid(
+                document
+            ):
+                return
+            raise
+        _log.info("executor.created", made=str(made.key), rev=made.revision)
+
+    async def _patch(self, intent: Patch) -> None:
+        current = self._registry.get(intent.key)
+        if intent.uid is not None and current.uid != intent.uid:
+            raise Conflict(f"{intent.key}: it is another object of the same name now")
+        body = dict(intent.patch)
+        if intent.expected is not None:
+            if current.revision != intent.expected:
+                raise Conflict(f"{intent.key}: planned from an old state")
+            body["metadata"] = {
+                **(body.get("metadata") or {}),
+                "resourceVersion": str(intent.expected),
+            }
+        written = await self._registry.patch(
+            intent.key, PatchBody("merge", body), subresource=intent.subresource
+        )
+        if written.revision != current.revision:
+            _log.debug("executor.patched", patched=str(intent.key), rev=written.revision)
+
+    async def _delete(self, intent: Delete) -> None:
+        options = DeleteOptions(
+            grace_s=intent.grace_s,
+            propagation=intent.propagation,
+            uid=intent.uid,
+            expected=intent.expected,
+        )
+        try:
+            deleted = await self._registry.delete(intent.key, options=options)
+        except NotFound:
+            return
+        except Conflict:
+            # another object of that name is there now: the one meant is gone
+            if intent.uid is not None and intent.expected is None:
+                return
+            raise
+        _log.info("executor.deleted", deleted=str(intent.key), gone=deleted.gone)
+
+    async def _record(self, intent: Record) -> None:
+        try:
+            await self._registry.record(
+                intent.about, intent.type, intent.reason, intent.message, intent.component
+            )
+        except NotFound:
+            return  # what it is about is gone with its namespace: nobody can read it
+
+
+async def _together(run: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs coroutines at the same time and waits for all; raises the worst failure.
+
+    A failure that is no Conflict is worse than a Conflict. Cancelling cancels and awaits them all.
+    """
+    coroutines = list(run)
+    if len(coroutines) == 1:
+        await coroutines[0]
+        return
+    tasks = [spawn(work, name="carry-out") for work in coroutines]
+    try:
+        await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        raise
+    errors = [error for task in tasks if (error := task.exception()) is not None]
+    for error in errors:
+        if not isinstance(error, Conflict):
+            raise error
+    if errors:
+        raise errors[0]
+
+
+def _controller_uid(document: Any) -> str:
+    for owner in document["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner["uid"])
+    return ""
