@@ -1,20 +1,37 @@
-"""uvicorn's HTTP protocol with one addition: the client's certificate.
+"""uvicorn's HTTP protocol with two additions: the client's certificate, and bounds on a head.
 
 uvicorn 0.54 does not put the peer certificate into the ASGI scope, so each connection puts a
-`Peer` into its own copy of the state that becomes `scope["state"]`. Drop this when uvicorn
-implements the ASGI TLS extension. The minor version of uvicorn is pinned because of it.
+`Peer` into its own copy of the state that becomes `scope["state"]`. Nor does it bound the size of a
+request's head, or the time until the first one, and both are open to clients without a credential.
+Drop the first when uvicorn implements the ASGI TLS extension. Its minor version is pinned because
+of this module.
 """
 
 import asyncio
 import ssl
+from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.apiserver.authn import PEER_KEY, Peer
 
+MAX_HEAD_BYTES: Final = 128 * 1024
+"""Longest request line with headers; kubectl's are under 4 KiB."""
+FIRST_HEAD_S: Final = 30.0
+"""A new connection must have sent its first head by then."""
 
-class PeerCertificateProtocol(HttpToolsProtocol):
-    """Serves HTTP/1.1 and remembers who is at the other end."""
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class ApiProtocol(HttpToolsProtocol):
+    """Serves HTTP/1.1, remembers who is at the other end, and does not wait for ever."""
+
+    _in_head = True
+    _head_bytes = 0
+    _first_head: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as upstream
         """Called once for a connection, after its TLS handshake."""
@@ -22,3 +39,35 @@ class PeerCertificateProtocol(HttpToolsProtocol):
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         der = tls.getpeercert(binary_form=True) if tls is not None else None
         self.app_state = {**self.app_state, PEER_KEY: Peer(der)}
+        self._first_head = self.loop.call_later(FIRST_HEAD_S, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called once, when the connection is closed."""
+        self._first_head_done()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Called for every piece that arrives."""
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Called by the parser at a request's first byte."""
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser when a request's head is complete."""
+        self._in_head = False
+        self._first_head_done()
+        super().on_headers_complete()
+
+    def _first_head_done(self) -> None:
+        if self._first_head is not None:
+            self._first_head.cancel()
+            self._first_head = None

@@ -17,7 +17,7 @@ from litestar.types import ASGIApp
 from uvicorn import Config, Server
 
 from orchestrator.apiserver.ports import bind
-from orchestrator.apiserver.protocol import PeerCertificateProtocol
+from orchestrator.apiserver.protocol import ApiProtocol
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.kit.aio.tasks import spawn
 
@@ -71,7 +71,7 @@ async def serve(
     config = Config(
         app=app,
         loop="none",
-        http=PeerCertificateProtocol,
+        http=ApiProtocol,
         ws="wsproto",
         lifespan="on",
         log_config=None,

@@ -1,6 +1,7 @@
 """The real server on a loopback port: TLS, client certificates, and a stop with open streams."""
 
 import asyncio
+import contextlib
 import ssl
 
 import pytest
@@ -107,4 +108,30 @@ async def test_kept_alive_connection_does_not_hold_the_stop_up(served):
     async with asyncio.timeout(5):
         await task
     assert asyncio.get_running_loop().time() - began < 0.9
+    writer.close()
+
+
+async def test_endless_head_is_refused(served):
+    port, credentials, *_ = served
+    tls = client_ssl_context(credentials)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionError):
+            for _ in range(64):
+                writer.write(b"X-Filler: " + b"x" * 8000 + b"\r\n")
+                await writer.drain()
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+
+async def test_several_requests_on_one_connection(served):
+    port, credentials, *_ = served
+    tls = client_ssl_context(credentials)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+    async with asyncio.timeout(5):
+        for _ in range(20):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Filler: " + b"x" * 9000 + b"\r\n\r\n")
+            assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+            assert b"orch-admin" in await reader.readuntil(b"\r\n0\r\n\r\n")
     writer.close()
