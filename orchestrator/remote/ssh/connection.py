@@ -1,0 +1,184 @@
+"""One SSH connection to one host: `seams.NodeTransport` and `dialer.Dialer`.
+
+Commands are sessions (few: sshd allows ten), sockets are `direct-streamlocal` channels (many).
+The first thing opened on a connection must be a session: before OpenSSH 10.1 sshd sets
+TCP_NODELAY only then, and tunnels alone suffer 40 ms stalls.
+"""
+
+import asyncio
+import shlex
+from collections.abc import Callable, Sequence
+
+import asyncssh
+
+from orchestrator.kit.errors import ChannelLost, ExecFailed, Unreachable
+from orchestrator.remote.dialer import P, UnixStream
+from orchestrator.remote.seams import ByteStream, CommandResult
+from orchestrator.remote.ssh.bridge import ProtocolSession
+from orchestrator.remote.ssh.explain import PROBE, explain
+
+_PUT_FILE = (
+    'umask 077 && t="$1.$$.tmp" && trap \'rm -f "$t"\' EXIT && cat > "$t" && chmod "$2" "$t"'
+    ' && mv -f "$t" "$1"'
+)
+
+
+class ConnectionWatch(asyncssh.SSHClient):
+    """Learns from asyncssh what becomes of a connection."""
+
+    def __init__(self) -> None:
+        self.shown: asyncssh.SSHKey | None = None
+        self.reason = ""
+        self.lost = asyncio.Event()
+
+    def validate_host_public_key(
+        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
+    ) -> bool:
+        """Called for keys that are not pinned: remembers the key, accepts none."""
+        self.shown = key
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self.reason = (str(exc) or type(exc).__name__) if exc else "the SSH connection was closed"
+        self.lost.set()
+
+
+class SshTransport:
+    """An open SSH connection.
+
+    Args:
+        connections: the chain of connections, jump hosts first, the host's own last.
+        watch: of the last one.
+        node: the Node's name, for errors.
+        user: the login.
+        become: whether `sudo -n` may be used.
+        python: command that starts Python on the host.
+        sessions: how many commands may run at once.
+    """
+
+    def __init__(
+        self,
+        connections: Sequence[asyncssh.SSHClientConnection],
+        watch: ConnectionWatch,
+        *,
+        node: str,
+        user: str,
+        become: bool,
+        python: str,
+        sessions: int,
+    ) -> None:
+        self._connections = tuple(connections)
+        self._connection = connections[-1]
+        self._watch = watch
+        self.node = node
+        self.user = user
+        self.become = become
+        self.python = python
+        self._sessions = asyncio.Semaphore(sessions)
+
+    async def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", privileged: bool = False
+    ) -> CommandResult:
+        """Runs one command; its exit status is the caller's to judge.
+
+        The words are quoted, so that whatever login shell the user has passes them on unchanged.
+        A command ended by a signal has the status 128.
+
+        Raises:
+            ChannelLost: the connection broke, or sshd would open no session.
+        """
+        if privileged and self.become and self.user != "root":
+            argv = ("sudo", "-n", "--", *argv)
+        operation = f"run {argv[0]}"
+        try:
+            async with self._sessions:
+                done = await self._connection.run(
+                    shlex.join(argv), input=stdin, encoding=None, check=False
+                )
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error, operation) from error
+        if done.exit_status is None:
+            raise self._lost(ConnectionError("no exit status"), operation)
+        return CommandResult(
+            status=done.exit_status if done.exit_status >= 0 else 128,
+            stdout=_text(done.stdout),
+            stderr=_text(done.stderr),
+        )
+
+    async def put_file(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
+        """Writes a file on the host atomically; the directory must exist.
+
+        Raises:
+            ExecFailed: the host refused; the message has its words.
+        """
+        done = await self.run(["sh", "-c", _PUT_FILE, "sh", path, f"{mode:o}"], stdin=data)
+        if done.status != 0:
+            raise ExecFailed(
+                f"cannot write {path} on the host: {done.stderr.strip()[-500:]}",
+                node=self.node,
+                operation=f"write {path}",
+                status=done.status,
+                stderr=done.stderr[-4096:],
+            )
+
+    async def dial(self, factory: Callable[[], P], path: str) -> tuple[asyncio.Transport, P]:
+        """Connects a protocol to a Unix socket on the host.
+
+        Raises:
+            Unreachable: the socket cannot be opened; the message says why and what to do.
+            ChannelLost: the SSH connection is gone.
+        """
+        protocol = factory()
+        try:
+            channel, _ = await self._connection.create_unix_connection(
+                lambda: ProtocolSession(protocol), path, encoding=None
+            )
+        except asyncssh.ChannelOpenError as error:
+            if self._watch.lost.is_set():
+                raise self._lost(error, f"open {path}") from error
+            verdict = await self._verdict(path)
+            raise Unreachable(
+                explain(verdict, path, self.user), node=self.node, operation=f"open {path}"
+            ) from error
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error, f"open {path}") from error
+        return channel, protocol  # type: ignore[return-value]  # an asyncio.Transport but for its base
+
+    async def open_unix(self, path: str) -> ByteStream:
+        """Connects to a Unix socket on the host; errors as `dial`."""
+        _, stream = await self.dial(lambda: UnixStream(f"stream to {path}"), path)
+        return stream
+
+    async def wait_closed(self) -> str:
+        """Returns the reason once the connection is gone."""
+        await self._watch.lost.wait()
+        return self._watch.reason
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._watch.lost.is_set()
+
+    async def close(self) -> None:
+        """Closes the connection and its jump hosts'; idempotent. Waits for nobody."""
+        for connection in reversed(self._connections):
+            connection.abort()
+        # asyncssh ends its tasks in the next rounds of the loop; a bounded wait for them.
+        async with asyncio.timeout(5.0):
+            for connection in reversed(self._connections):
+                await connection.wait_closed()
+
+    async def _verdict(self, path: str) -> str:
+        try:
+            return (await self.run([self.python, "-c", PROBE, path])).stderr
+        except ChannelLost:
+            return ""
+
+    def _lost(self, error: Exception, operation: str) -> ChannelLost:
+        words = self._watch.reason or str(error) or type(error).__name__
+        return ChannelLost(f"{operation}: {words}", node=self.node, operation=operation)
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else (output or "")
