@@ -89,3 +89,4 @@ class _Load:
 
     def close(self) -> None:
         self._stream.close()
+        self._socket.close()

@@ -111,6 +111,5 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raises ConfigError with every fault, in the order of the file."""
         if self._found:
-            raise ConfigError(
-                list(dict.fromkeys(text for _, text in sorted(self._found, key=itemgetter(0))))
-            )
+            ordered = sorted(self._found, key=itemgetter(0))
+            raise ConfigError(list(dict.fromkeys(text for _, text in ordered)))

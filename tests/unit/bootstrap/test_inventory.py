@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Inventories in all three formats: what they mean, and every fault with its place."""
 
 from pathlib import Path
