@@ -1,0 +1,44 @@
+"""Which defaults belong to which kind."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from orchestrator.api.defaults.cluster import (
+    default_event,
+    default_namespace,
+    default_node,
+    default_secret,
+)
+from orchestrator.api.defaults.pod import default_pod
+from orchestrator.api.defaults.service import (
+    default_endpoint_slice,
+    default_endpoints,
+    default_service,
+)
+from orchestrator.api.defaults.workload import default_deployment, default_replica_set
+
+Defaulter = Callable[[dict[str, Any]], None]
+
+_DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
+    "deployments.apps": default_deployment,
+    "endpoints": default_endpoints,
+    "endpointslices.discovery.k8s.io": default_endpoint_slice,
+    "events": default_event,
+    "namespaces": default_namespace,
+    "nodes": default_node,
+    "pods": default_pod,
+    "replicasets.apps": default_replica_set,
+    "secrets": default_secret,
+    "services": default_service,
+})  # fmt: skip
+
+
+def apply_defaults(resource: str, document: dict[str, Any]) -> None:
+    """Fills in a kind's defaults, in place; a second time changes nothing.
+
+    The document's types must be right (`schema.strict.check`), and it must hold no nulls.
+    """
+    defaulter = _DEFAULTERS.get(resource)
+    if defaulter is not None:
+        defaulter(document)

@@ -1,0 +1,76 @@
+"""Which checks belong to which kind."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from orchestrator.api.resources import Resource
+from orchestrator.api.validation import cluster, pod, service, workload
+from orchestrator.api.validation.collector import Faults
+from orchestrator.api.validation.meta import validate_meta, validate_meta_update
+from orchestrator.kit.errors import Cause
+
+Document = dict[str, Any]
+_Check = Callable[[Faults, Document], None]
+_UpdateCheck = Callable[[Faults, Document, Document], None]
+
+_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
+    "configmaps": cluster.validate_config_map,
+    "deployments.apps": workload.validate_deployment,
+    "endpoints": service.validate_endpoints,
+    "endpointslices.discovery.k8s.io": service.validate_endpoint_slice,
+    "events": cluster.validate_event,
+    "leases.coordination.k8s.io": cluster.validate_lease,
+    "nodes": cluster.validate_node,
+    "pods": pod.validate_pod,
+    "replicasets.apps": workload.validate_replica_set,
+    "secrets": cluster.validate_secret,
+    "services": service.validate_service,
+})  # fmt: skip
+_UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
+    "configmaps": cluster.validate_config_map_update,
+    "deployments.apps": workload.validate_workload_update,
+    "endpointslices.discovery.k8s.io": service.validate_endpoint_slice_update,
+    "nodes": cluster.validate_node_update,
+    "pods": pod.validate_pod_update,
+    "replicasets.apps": workload.validate_workload_update,
+    "secrets": cluster.validate_secret_update,
+    "services": service.validate_service_update,
+})  # fmt: skip
+_STATUS_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
+    "nodes": cluster.validate_node_status,
+})  # fmt: skip
+
+
+def validate_create(resource: Resource, document: Document) -> tuple[Cause, ...]:
+    """All faults of a new object: right types, defaults filled in. Empty when it is fine."""
+    faults = Faults()
+    validate_meta(faults, resource, document)
+    check = _CHECKS.get(resource.resource)
+    if check is not None:
+        check(faults, document)
+    return tuple(faults.causes)
+
+
+def validate_update(
+    resource: Resource, document: Document, old: Document, subresource: str
+) -> tuple[Cause, ...]:
+    """All faults of an object that is to replace another, or (status) the status of another."""
+    faults = Faults()
+    if subresource:
+        check = _STATUS_CHECKS.get(resource.resource)
+        if check is not None:
+            check(faults, document)
+        return tuple(faults.causes)
+    validate_meta(faults, resource, document)
+    validate_meta_update(faults, document, old)
+    update_check = _UPDATE_CHECKS.get(resource.resource)
+    if update_check is not None:
+        update_check(faults, document, old)
+    check = _CHECKS.get(resource.resource)
+    unchanged = {k: v for k, v in document.items() if k != "metadata"} == {
+        k: v for k, v in old.items() if k != "metadata"
+    }
+    if check is not None and not unchanged:
+        check(faults, document)
+    return tuple(faults.causes)

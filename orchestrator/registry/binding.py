@@ -1,0 +1,49 @@
+"""Putting a pod on a node, once. Source: Kubernetes API, core/v1 Binding; pod storage assignPod."""
+
+from typing import Any
+
+from orchestrator.kit.clock import Clock, rfc3339
+from orchestrator.kit.ids import ObjectKey
+from orchestrator.registry import faults, strategy
+from orchestrator.registry.writer import Writer
+from orchestrator.store.objects import Document, StoredObject
+from orchestrator.store.store import Store
+
+
+class Binder:
+    """Sets `spec.nodeName`."""
+
+    def __init__(self, store: Store, clock: Clock, writer: Writer) -> None:
+        self._store = store
+        self._clock = clock
+        self._writer = writer
+
+    async def bind(self, key: ObjectKey, node_name: str) -> StoredObject:
+        """See `Registry.bind`."""
+        async with self._writer.locks.hold(key):
+            stored = self._store.get(key)
+            if stored is None:
+                raise faults.not_found(key)
+            document = stored.thawed()
+            if "deletionTimestamp" in document["metadata"]:
+                raise faults.conflict(
+                    key, f"pod {key.name} is being deleted, cannot be assigned to a host"
+                )
+            bound = document["spec"].get("nodeName")
+            if bound == node_name:
+                return stored
+            if bound:
+                raise faults.conflict(key, f'pod {key.name} is already assigned to node "{bound}"')
+            document["spec"]["nodeName"] = node_name
+            _set_scheduled(document, rfc3339(self._clock.wall()))
+            strategy.count_generation(faults.resource_of(key.resource), stored.doc, document)
+            return await self._writer.commit(key, stored, document, dry_run=False)
+
+
+def _set_scheduled(document: Document, now: str) -> None:
+    conditions: list[dict[str, Any]] = document.setdefault("status", {}).setdefault(
+        "conditions", []
+    )
+    others = [c for c in conditions if c.get("type") != "PodScheduled"]
+    condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
+    document["status"]["conditions"] = [*others, condition]

@@ -1,0 +1,25 @@
+"""Objects that every cluster has. Source: Kubernetes concepts, "Initial namespaces"."""
+
+from typing import Final
+
+from orchestrator.kit.errors import AlreadyExists
+from orchestrator.kit.ids import ObjectKey
+from orchestrator.registry import faults
+from orchestrator.registry.options import WriteOptions
+from orchestrator.registry.writer import Writer
+from orchestrator.store.store import Store
+
+NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
+
+
+async def ensure_builtins(store: Store, writer: Writer) -> None:
+    """Makes the initial namespaces that are missing; idempotent."""
+    resource = faults.resource_of("namespaces")
+    for name in NAMESPACES:
+        if store.get(ObjectKey("namespaces", "", name)) is not None:
+            continue
+        document = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
+        try:
+            await writer.create(resource, "", document, WriteOptions())
+        except AlreadyExists:
+            continue

@@ -1,0 +1,85 @@
+"""Deleting one object or many. Neighbours: `lifecycle` decides, `writer` stores.
+
+Source: Kubernetes API concepts, "Resource deletion"; meta/v1 DeleteOptions.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from orchestrator.kit.clock import Clock
+from orchestrator.kit.errors import NotFound
+from orchestrator.kit.ids import ObjectKey
+from orchestrator.registry import admission, faults, strategy
+from orchestrator.registry.lifecycle import plan_delete
+from orchestrator.registry.options import Deleted, DeleteOptions
+from orchestrator.registry.writer import Writer
+from orchestrator.store.objects import Delete, Draft, StoredObject
+from orchestrator.store.store import Store
+
+_AT_ONCE: Final = 256
+"""Deletes of a collection that are under way together, so that one transaction takes them."""
+
+
+class Deleter:
+    """Deletes objects."""
+
+    def __init__(self, store: Store, clock: Clock, writer: Writer) -> None:
+        self._store = store
+        self._clock = clock
+        self._writer = writer
+
+    async def delete(self, key: ObjectKey, options: DeleteOptions) -> Deleted:
+        """See `Registry.delete`."""
+        async with self._writer.locks.hold(key):
+            stored = self._store.get(key)
+            if stored is None:
+                raise faults.not_found(key)
+            _check_preconditions(key, stored, options)
+            refusal = admission.delete_refusal(key)
+            if refusal is not None:
+                raise refusal
+            document = stored.thawed()
+            gone = plan_delete(key.resource, document, options, self._clock.wall())
+            if gone and not options.dry_run:
+                last = Delete(key, stored.revision, Draft.of(document))
+                return Deleted(await self._store.write(last), gone=True)
+            if gone or strategy.same(stored.doc, document):
+                return Deleted(stored, gone=gone)
+            held = await self._writer.commit(key, stored, document, dry_run=options.dry_run)
+            return Deleted(held, gone=False)
+
+    async def delete_all(
+        self, items: Sequence[StoredObject], options: DeleteOptions
+    ) -> list[Deleted]:
+        """Deletes each object that is still the same one; those that are gone are left out."""
+        deleted: list[Deleted] = []
+        for start in range(0, len(items), _AT_ONCE):
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._delete_same(item, options))
+                    for item in items[start : start + _AT_ONCE]
+                ]
+            deleted += [one for task in tasks if (one := task.result()) is not None]
+        return deleted
+
+    async def _delete_same(self, item: StoredObject, options: DeleteOptions) -> Deleted | None:
+        try:
+            return await self.delete(item.key, options)
+        except NotFound:
+            return None
+
+
+def _check_preconditions(key: ObjectKey, stored: StoredObject, options: DeleteOptions) -> None:
+    if options.uid is not None and options.uid != stored.uid:
+        raise faults.conflict(
+            key,
+            f"Precondition failed: UID in precondition: {options.uid}, "
+            f"UID in object meta: {stored.uid}",
+        )
+    if options.expected is not None and options.expected != stored.revision:
+        raise faults.conflict(
+            key,
+            f"Precondition failed: ResourceVersion in precondition: {options.expected}, "
+            f"ResourceVersion in object meta: {stored.revision}",
+        )

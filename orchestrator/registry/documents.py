@@ -1,0 +1,90 @@
+"""Documents on their way in: private copies without nulls, checked against the kind's types.
+
+Source: Kubernetes API concepts, "Field validation".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.api.resources import Resource
+from orchestrator.api.schema import strict
+from orchestrator.api.schema.nodes import SchemaNode, schema_of
+from orchestrator.kit.errors import BadRequest
+from orchestrator.registry.options import WriteOptions
+from orchestrator.store.objects import Document
+
+
+def admit_document(
+    resource: Resource, source: Mapping[str, Any], options: WriteOptions
+) -> Document:
+    """A private copy that is of the right types and has known fields only.
+
+    Unknown fields are dropped, with a warning, or refused, as the options say.
+
+    Raises:
+        BadRequest: a value of the wrong type, another kind, an unknown field in strict mode.
+    """
+    document = without_nulls(source)
+    if document.setdefault("kind", resource.kind) != resource.kind:
+        raise BadRequest(
+            f"the object provided is a {document['kind']}, and {resource.plural} take a "
+            f"{resource.kind}"
+        )
+    if document.setdefault("apiVersion", resource.api_version) != resource.api_version:
+        raise BadRequest(
+            f"the API version in the data ({document['apiVersion']}) does not match the expected "
+            f"API version ({resource.api_version})"
+        )
+    document.setdefault("metadata", {})
+    findings = strict.check(resource, document)
+    if findings.wrong_types:
+        raise _cannot_be_handled(resource, findings.wrong_types[0])
+    if findings.unknown:
+        if options.field_validation == "Strict":
+            told = ", ".join(findings.unknown)
+            raise _cannot_be_handled(resource, f"strict decoding error: {told}")
+        if options.field_validation == "Warn":
+            options.warnings.extend(findings.unknown)
+        _prune(document, schema_of(resource))
+    return document
+
+
+def without_nulls(source: Mapping[str, Any]) -> Document:
+    """A deep copy in which absent is the only way of being nothing.
+
+    Raises:
+        BadRequest: a list holds null.
+    """
+    return {key: _copied(value) for key, value in source.items() if value is not None}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_nulls(value)
+    if isinstance(value, list | tuple):
+        if any(item is None for item in value):
+            raise BadRequest("a list in the object holds null; its items must have values")
+        return [_copied(item) for item in value]
+    return value
+
+
+def _prune(value: Any, schema: SchemaNode | None) -> None:
+    if schema is None or schema.free_form:
+        return
+    if isinstance(value, list):
+        for item in value:
+            _prune(item, schema.item())
+    elif isinstance(value, dict):
+        for key in list(value):
+            below = schema.child(key)
+            if below is None and schema.fields:
+                del value[key]
+            else:
+                _prune(value[key], below)
+
+
+def _cannot_be_handled(resource: Resource, why: str) -> BadRequest:
+    return BadRequest(
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+        f"{resource.kind}: {why}"
+    )

@@ -1,0 +1,138 @@
+"""Event objects: what a user must know, repeats counted instead of multiplied.
+
+The name follows from what is said about whom, so the same thing said again finds its event.
+Source: Kubernetes API, core/v1 Event; client-go's EventCorrelator.
+"""
+
+import hashlib
+from typing import Any, Final, Literal
+
+from orchestrator.kit.clock import Clock, parse_rfc3339, rfc3339
+from orchestrator.kit.errors import AlreadyExists, Forbidden, NotFound
+from orchestrator.kit.ids import ObjectKey, Uid
+from orchestrator.registry import faults
+from orchestrator.registry.deletion import Deleter
+from orchestrator.registry.options import DeleteOptions, WriteOptions
+from orchestrator.registry.writer import Writer
+from orchestrator.store.objects import Document, StoredObject
+from orchestrator.store.store import Store
+
+EventType = Literal["Normal", "Warning"]
+
+_MOST_MESSAGE: Final = 1024
+_MOST_NAME: Final = 253 - 17
+_HOME: Final = "default"
+"""Namespace of events about cluster-scoped objects."""
+
+
+class EventRecorder:
+    """Writes and expires events."""
+
+    def __init__(
+        self, store: Store, clock: Clock, writer: Writer, deleter: Deleter, ttl_s: float
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._writer = writer
+        self._deleter = deleter
+        self._ttl_s = ttl_s
+
+    async def record(
+        self,
+        about: ObjectKey,
+        event_type: EventType,
+        reason: str,
+        message: str,
+        component: str,
+        host: str = "",
+        uid: Uid | None = None,
+    ) -> StoredObject | None:
+        """See `Registry.record`."""
+        event = self._event(about, event_type, reason, message, component, host, uid)
+        resource = faults.resource_of("events")
+        key = ObjectKey("events", event["metadata"]["namespace"], event["metadata"]["name"])
+        try:
+            if self._store.get(key) is None:
+                return await self._writer.create(resource, key.namespace, event, WriteOptions())
+        except AlreadyExists:
+            pass  # somebody said it at the same time: count it
+        except (NotFound, Forbidden):
+            return None  # the namespace is gone or going, and its events with it
+        try:
+            return await self._writer.change(resource, key, self._again, "", WriteOptions())
+        except NotFound:
+            return None  # expired or deleted in between: the next one starts anew
+
+    def _again(self, event: Document) -> Document:
+        event["count"] = event.get("count", 1) + 1
+        event["lastTimestamp"] = rfc3339(self._clock.wall())
+        return event
+
+    def _event(
+        self,
+        about: ObjectKey,
+        event_type: EventType,
+        reason: str,
+        message: str,
+        component: str,
+        host: str,
+        uid: Uid | None,
+    ) -> Document:
+        message = message if len(message) <= _MOST_MESSAGE else f"{message[: _MOST_MESSAGE - 3]}..."
+        involved = self._reference(about, uid)
+        said = "\0".join((
+            *(involved.get(k, "") for k in ("kind", "namespace", "name", "uid")),
+            event_type, reason, message, component, host,
+        ))  # fmt: skip
+        digest = hashlib.sha256(said.encode()).hexdigest()[:16]
+        now = rfc3339(self._clock.wall())
+        return {
+            "kind": "Event",
+            "apiVersion": "v1",
+            "metadata": {
+                "name": f"{about.name[:_MOST_NAME]}.{digest}",
+                "namespace": about.namespace or _HOME,
+            },
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+            "source": {"component": component, **({"host": host} if host else {})},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "type": event_type,
+            "reportingComponent": component,
+            "reportingInstance": host,
+        }
+
+    def _reference(self, about: ObjectKey, uid: Uid | None) -> dict[str, Any]:
+        resource = faults.resource_of(about.resource)
+        reference: dict[str, Any] = {"kind": resource.kind, "name": about.name}
+        if about.namespace:
+            reference["namespace"] = about.namespace
+        reference["apiVersion"] = resource.api_version
+        found = self._store.get(about)
+        if uid is not None:
+            reference["uid"] = uid
+        elif found is not None:
+            reference["uid"] = found.uid
+        return reference
+
+    async def prune(self, now_s: float) -> int:
+        """See `Registry.prune_events`."""
+        old = [
+            item for item in self._store.list("events") if self._age_s(item, now_s) > self._ttl_s
+        ]
+        return len(await self._deleter.delete_all(old, DeleteOptions()))
+
+    @staticmethod
+    def _age_s(item: StoredObject, now_s: float) -> float:
+        event, meta = item.doc, item.doc["metadata"]
+        series = event.get("series") or {}
+        last = (
+            series.get("lastObservedTime")
+            or event.get("lastTimestamp")
+            or event.get("eventTime")
+            or meta["creationTimestamp"]
+        )
+        return now_s - parse_rfc3339(last)

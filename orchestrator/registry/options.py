@@ -1,0 +1,90 @@
+"""What callers say with a request, and what they get back."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from orchestrator.kit.ids import Revision, Uid
+from orchestrator.store.objects import StoredObject
+
+PatchType = Literal["json", "merge", "strategic"]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+FieldValidation = Literal["Ignore", "Warn", "Strict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change to an object.
+
+    Attributes:
+        type: "json" (RFC 6902), "merge" (RFC 7386) or "strategic".
+        body: a list of operations for json, else a mapping; not mutated.
+    """
+
+    type: PatchType
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How to write.
+
+    Attributes:
+        dry_run: do everything but store.
+        field_manager: who writes, for the record.
+        field_validation: what to do about unknown fields: drop silently, drop and warn, refuse.
+        warnings: the registry appends sentences for `Warning:` headers here.
+    """
+
+    dry_run: bool = False
+    field_manager: str = ""
+    field_validation: FieldValidation = "Warn"
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """How to delete.
+
+    Attributes:
+        grace_s: seconds for pods; None for the pod's own; 0 removes at once.
+        propagation: what becomes of dependents.
+        uid: precondition; None for any.
+        expected: precondition on the revision; None for any.
+        dry_run: do everything but store.
+    """
+
+    grace_s: int | None = None
+    propagation: Propagation = "Background"
+    uid: Uid | None = None
+    expected: Revision | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Outcome of a delete.
+
+    Attributes:
+        object: as it is now, or its last state.
+        gone: False while grace or finalizers hold it.
+    """
+
+    object: StoredObject
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A list, or a part of one.
+
+    Attributes:
+        items: sorted by namespace and name.
+        revision: to watch from: of the first page for all pages of one list.
+        continue_token: for the next page; "" at the end. Never expires.
+        remaining: how many items follow; None when selectors make it unknown, or at the end.
+    """
+
+    items: list[StoredObject]
+    revision: Revision
+    continue_token: str = ""
+    remaining: int | None = None

@@ -1,0 +1,250 @@
+"""The one door for object writes, and filtered reads.
+
+Everything that writes an object (API server, controllers, scheduler, sessions, load balancer) does
+it here, so that validation, one-writer-per-field, generations and finalizers hold for all of them.
+Reads are synchronous and come from the store's memory. The work is done by `writer`, `deletion`,
+`binding` and `events`; what is decided is decided by pure functions in `strategy`, `lifecycle`,
+`admission` and the API's own modules.
+
+Source: Kubernetes API concepts; architecture, "The path of one request", steps 2 and 3.
+"""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.api.fields import FieldSelector
+from orchestrator.api.labels import Selector
+from orchestrator.api.resources import Resource
+from orchestrator.kit.clock import Clock
+from orchestrator.kit.errors import BadRequest
+from orchestrator.kit.ids import ObjectKey, Uid
+from orchestrator.registry import builtins, faults
+from orchestrator.registry.binding import Binder
+from orchestrator.registry.deletion import Deleter
+from orchestrator.registry.events import EventRecorder, EventType
+from orchestrator.registry.options import Deleted, DeleteOptions, Page, Patch, WriteOptions
+from orchestrator.registry.pages import read_page
+from orchestrator.registry.settings import RegistrySettings
+from orchestrator.registry.writer import Writer
+from orchestrator.store.objects import StoredObject
+from orchestrator.store.store import Store
+
+_DeletedList = list[Deleted]
+
+
+class Registry:
+    """See the module. All methods belong to the store's event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        rng: random.Random,
+        settings: RegistrySettings | None = None,
+    ) -> None:
+        chosen = settings or RegistrySettings()
+        self._store = store
+        self._writer = Writer(store, clock, rng, chosen)
+        self._deleter = Deleter(store, clock, self._writer)
+        self._binder = Binder(store, clock, self._writer)
+        self._events = EventRecorder(store, clock, self._writer, self._deleter, chosen.event_ttl_s)
+
+    # ------------------------------------------------------------ reading
+
+    def get(self, key: ObjectKey) -> StoredObject:
+        """One object.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        stored = self._store.get(key)
+        if stored is None:
+            raise faults.not_found(key)
+        return stored
+
+    def list(
+        self,
+        resource: str,
+        namespace: str = "",
+        *,
+        labels: Selector | None = None,
+        fields: FieldSelector | None = None,
+        limit: int = 0,
+        continue_token: str = "",
+    ) -> Page:
+        """The chosen objects, sorted by namespace and name; a page of them when `limit` is given.
+
+        Raises:
+            BadRequest: a continue token that is not ours.
+        """
+        return read_page(self._store, resource, namespace, labels, fields, limit, continue_token)
+
+    # ------------------------------------------------------------ writing
+
+    async def create(
+        self,
+        resource: str,
+        namespace: str,
+        document: Mapping[str, Any],
+        *,
+        options: WriteOptions | None = None,
+    ) -> StoredObject:
+        """Creates an object from a document, which is not changed.
+
+        Args:
+            resource: group-resource.
+            namespace: "" for cluster-scoped kinds.
+            document: kind and apiVersion may be left out; status is dropped where it is a
+                subresource; `metadata.generateName` gives a name when there is none.
+            options: see `WriteOptions`.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            BadRequest: wrong types, unknown fields in strict mode.
+            Forbidden: the namespace is being deleted.
+            Invalid: the object is wrong; says every field.
+            NotFound: no such kind or namespace.
+        """
+        row = self._row(resource, "create", namespace)
+        return await self._writer.create(row, namespace, document, options or WriteOptions())
+
+    async def update(
+        self,
+        key: ObjectKey,
+        document: Mapping[str, Any],
+        *,
+        subresource: str = "",
+        options: WriteOptions | None = None,
+    ) -> StoredObject:
+        """Replaces an object, its status, or (namespaces) its finalizers in spec.
+
+        A `metadata.resourceVersion` in the document must be the current one; without it the last
+        write wins. What changes nothing is no write. The write that takes the last finalizer of an
+        object that is being deleted removes it; the result is then its last state.
+
+        Args:
+            key: the object.
+            document: what it should be; not changed.
+            subresource: "", "status" or "finalize".
+            options: see `WriteOptions`.
+
+        Raises:
+            ApiError: as `create`, NotFound when it is not there, Conflict for a stale revision.
+        """
+        row = self._subresource_row(key, subresource, "update")
+        return await self._writer.update(row, key, document, subresource, options or WriteOptions())
+
+    async def patch(
+        self,
+        key: ObjectKey,
+        patch: Patch,
+        *,
+        subresource: str = "",
+        options: WriteOptions | None = None,
+    ) -> StoredObject:
+        """Patches an object or its status; a race with another writer is resolved here.
+
+        A patch that carries `metadata.resourceVersion` fails when it is not the current one.
+
+        Raises:
+            ApiError: as `update`; Invalid for a JSON patch that does not fit.
+        """
+        row = self._subresource_row(key, subresource, "patch")
+        return await self._writer.patch(row, key, patch, subresource, options or WriteOptions())
+
+    async def delete(self, key: ObjectKey, *, options: DeleteOptions | None = None) -> Deleted:
+        """Deletes an object, or marks it: bound pods get their grace, finalizers hold.
+
+        A pod's session deletes it again with grace 0 when its containers have stopped.
+
+        Raises:
+            NotFound: it is not there.
+            Conflict: a precondition does not hold.
+            Forbidden: it can never be deleted.
+        """
+        self._row(key.resource, "delete", key.namespace)
+        return await self._deleter.delete(key, options or DeleteOptions())
+
+    async def delete_collection(
+        self,
+        resource: str,
+        namespace: str = "",
+        *,
+        labels: Selector | None = None,
+        fields: FieldSelector | None = None,
+        options: DeleteOptions | None = None,
+    ) -> _DeletedList:
+        """Deletes everything that the selectors choose; what vanished meanwhile is left out."""
+        self._row(resource, "deletecollection", namespace, check_namespace=False)
+        items = self.list(resource, namespace, labels=labels, fields=fields).items
+        return await self._deleter.delete_all(items, options or DeleteOptions())
+
+    async def bind(self, key: ObjectKey, node_name: str) -> StoredObject:
+        """Sets a pod's node, once, and its PodScheduled condition; again with the same is fine.
+
+        Raises:
+            NotFound: no such pod.
+            Conflict: it is on another node, or being deleted.
+        """
+        return await self._binder.bind(key, node_name)
+
+    async def record(
+        self,
+        about: ObjectKey,
+        type: EventType,  # noqa: A002  # the field's own word
+        reason: str,
+        message: str,
+        component: str,
+        *,
+        host: str = "",
+        uid: Uid | None = None,
+    ) -> StoredObject | None:
+        """Tells the user: an Event about an object; a repeat raises the count of the first.
+
+        Args:
+            about: the object; it may be gone already.
+            type: Normal or Warning.
+            reason: CamelCase and stable: "ScalingReplicaSet".
+            message: the sentence; at most 1024 characters are kept.
+            component: who says so.
+            host: node that it comes from; "" for none.
+            uid: of the object when it may be gone or replaced; by default the stored one's.
+
+        Returns None when its namespace takes no more events.
+        """
+        return await self._events.record(about, type, reason, message, component, host, uid)
+
+    async def prune_events(self, now_wall_s: float) -> int:
+        """Removes events that were not repeated for an hour (settings); returns how many."""
+        return await self._events.prune(now_wall_s)
+
+    async def ensure_builtins(self) -> None:
+        """Makes the initial namespaces that are missing; idempotent. Call at start."""
+        await builtins.ensure_builtins(self._store, self._writer)
+
+    # ------------------------------------------------------------ checks
+
+    @staticmethod
+    def _row(resource: str, verb: str, namespace: str, *, check_namespace: bool = True) -> Resource:
+        row = faults.resource_of(resource)
+        if verb not in row.verbs or not row.stored:
+            raise faults.unsupported_verb(row, verb)
+        if check_namespace and row.namespaced != bool(namespace):
+            raise BadRequest(
+                f"an empty namespace may not be set when a {row.kind} is named"
+                if row.namespaced
+                else f"namespace {namespace!r} given for {row.kind}, which has none"
+            )
+        return row
+
+    @staticmethod
+    def _subresource_row(key: ObjectKey, subresource: str, verb: str) -> Resource:
+        row = faults.resource_of(key.resource)
+        verbs = row.verbs
+        if subresource:
+            found = row.subresource(subresource)
+            verbs = found.verbs if found is not None else ()
+        if verb not in verbs:
+            raise faults.unsupported_verb(row, verb)
+        return row

@@ -1,0 +1,200 @@
+"""What is particular to a kind when it is written: pure functions over documents.
+
+One writer per field: on a main write `status` is the server's, on a status write all but `status`
+is. Neighbours: `writer` (which acts), `admission` (what a namespace or the cluster says).
+Source: Kubernetes API conventions, "Metadata", "Spec and Status"; apiserver registry strategies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from orchestrator.api.defaults.cluster import NAMESPACE_FINALIZER
+from orchestrator.api.resources import Resource
+
+Document = dict[str, Any]
+
+_SERVER_META: Final = (
+    "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
+    "generateName",
+)  # fmt: skip
+_NEVER_FROM_CLIENTS: Final = ("selfLink", "managedFields", "resourceVersion")
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How one kind is written.
+
+    Attributes:
+        status: the kind has a status subresource, and clients cannot set status otherwise.
+        status_at_create: a create may carry the status (a host that registers itself).
+        generation: `metadata.generation` counts the changes of the desired state.
+        status_annotations: a status write may change annotations as well (a pod's published
+            ports belong to its status).
+    """
+
+    status: bool = False
+    status_at_create: bool = False
+    generation: bool = False
+    status_annotations: bool = False
+
+
+_STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
+    "pods": Strategy(status=True, generation=True, status_annotations=True),
+    "nodes": Strategy(status=True, status_at_create=True, status_annotations=True),
+    "namespaces": Strategy(status=True),
+    "services": Strategy(status=True),
+    "deployments.apps": Strategy(status=True, generation=True),
+    "replicasets.apps": Strategy(status=True, generation=True),
+    "endpointslices.discovery.k8s.io": Strategy(generation=True),
+})  # fmt: skip
+_PLAIN: Final = Strategy()
+
+
+def strategy_of(resource: str) -> Strategy:
+    """The strategy of a group-resource."""
+    return _STRATEGIES.get(resource, _PLAIN)
+
+
+def prepare_create(
+    resource: Resource, document: Document, namespace: str, uid: str, created: str
+) -> None:
+    """Sets what the server decides about a new object, in place; defaults come after.
+
+    Args:
+        resource: the kind.
+        document: private copy of what the client sent.
+        namespace: to create it in; "" for cluster-scoped kinds.
+        uid: of the new object.
+        created: RFC 3339 time.
+    """
+    strategy = strategy_of(resource.resource)
+    meta = document["metadata"]
+    for field in (*_NEVER_FROM_CLIENTS, "deletionTimestamp", "deletionGracePeriodSeconds"):
+        meta.pop(field, None)
+    if namespace:
+        meta["namespace"] = namespace
+    else:
+        meta.pop("namespace", None)
+    meta["uid"] = uid
+    meta["creationTimestamp"] = created
+    meta.pop("generation", None)
+    if strategy.generation:
+        meta["generation"] = 1
+    if strategy.status and not strategy.status_at_create:
+        document.pop("status", None)
+    if resource.resource == "namespaces":
+        document["spec"] = {"finalizers": [NAMESPACE_FINALIZER]}
+
+
+def prepare_update(
+    resource: Resource, current: Document, document: Document, subresource: str
+) -> Document:
+    """The document to store for an update: each field from the one who may write it.
+
+    Args:
+        resource: the kind.
+        current: as stored; not changed.
+        document: private copy of what the client wants; consumed.
+        subresource: "", "status" or "finalize".
+    """
+    strategy = strategy_of(resource.resource)
+    if subresource == "finalize":
+        spec = {**current.get("spec", {})}
+        spec["finalizers"] = document.get("spec", {}).get("finalizers", [])
+        return {**current, "spec": spec}
+    if subresource == "status":
+        return _status_only(current, document, strategy)
+    meta, before = document["metadata"], current["metadata"]
+    for field in _NEVER_FROM_CLIENTS:
+        meta.pop(field, None)
+    for field in (*_SERVER_META, "name", "namespace"):
+        if field in before:
+            meta[field] = before[field]
+        else:
+            meta.pop(field, None)
+    if strategy.status:
+        _take(document, current, "status")
+    if resource.resource == "namespaces":
+        _take(document, current, "spec")
+    if resource.resource == "services":
+        _keep_allocations(document, current)
+    return document
+
+
+def count_generation(resource: Resource, current: Document, document: Document) -> None:
+    """Raises `metadata.generation` when something outside metadata and status changed."""
+    if not strategy_of(resource.resource).generation:
+        return
+    if desired(current) != desired(document):
+        document["metadata"]["generation"] = current["metadata"].get("generation", 0) + 1
+
+
+def desired(document: Mapping[str, Any]) -> Document:
+    """The part of a document that says what is wanted."""
+    return {k: v for k, v in document.items() if k not in {"metadata", "status"}}
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two documents differ in nothing but the revision."""
+    return _without_revision(one) == _without_revision(other)
+
+
+def is_released(resource: str, document: Mapping[str, Any]) -> bool:
+    """Whether an object that is being deleted is held by nothing any more."""
+    meta = document["metadata"]
+    if "deletionTimestamp" not in meta or meta.get("finalizers"):
+        return False
+    if resource == "namespaces" and document.get("spec", {}).get("finalizers"):
+        return False
+    return not meta.get("deletionGracePeriodSeconds")
+
+
+def _without_revision(document: Mapping[str, Any]) -> Document:
+    meta = {k: v for k, v in document["metadata"].items() if k != "resourceVersion"}
+    return {**document, "metadata": meta}
+
+
+def _status_only(current: Document, document: Document, strategy: Strategy) -> Document:
+    result = {**current}
+    _take(result, document, "status")
+    if strategy.status_annotations:
+        meta = {**current["metadata"]}
+        annotations = document["metadata"].get("annotations")
+        if annotations:
+            meta["annotations"] = annotations
+        else:
+            meta.pop("annotations", None)
+        result["metadata"] = meta
+    return result
+
+
+def _take(target: Document, source: Mapping[str, Any], field: str) -> None:
+    if field in source:
+        target[field] = source[field]
+    else:
+        target.pop(field, None)
+
+
+def _keep_allocations(document: Document, current: Document) -> None:
+    """A replace that does not name the addresses and ports that were handed out keeps them."""
+    spec, before = document.setdefault("spec", {}), current.get("spec", {})
+    kind = spec.get("type", "ClusterIP")
+    if kind != "ExternalName" and before.get("type") != "ExternalName":
+        for field in ("clusterIP", "clusterIPs"):
+            if not spec.get(field) and before.get(field):
+                spec[field] = before[field]
+    if kind not in {"NodePort", "LoadBalancer"}:
+        return
+    if kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False:
+        return
+    given = {
+        (port.get("protocol", "TCP"), port.get("port")): port["nodePort"]
+        for port in before.get("ports") or ()
+        if port.get("nodePort")
+    }
+    for port in spec.get("ports") or ():
+        known = given.get((port.get("protocol", "TCP"), port.get("port")))
+        if known and not port.get("nodePort"):
+            port["nodePort"] = known

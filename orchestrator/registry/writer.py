@@ -1,0 +1,317 @@
+"""Create, update and patch: read, decide by pure rules, write, as one step per object.
+
+Neighbours: `strategy` and `admission` decide, `deletion` removes, `allocation` hands out addresses.
+Source: Kubernetes API concepts, "Updates to existing resources", "Patch".
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+
+from orchestrator.api import metadata, unsupported
+from orchestrator.api.defaults.kinds import apply_defaults
+from orchestrator.api.patch import json_patch, merge_patch
+from orchestrator.api.patch.strategic import strategic_merge
+from orchestrator.api.resources import Resource
+from orchestrator.api.schema.nodes import schema_of
+from orchestrator.api.types.config import Namespace
+from orchestrator.api.validation.kinds import validate_create, validate_update
+from orchestrator.kit.clock import Clock, rfc3339
+from orchestrator.kit.errors import AlreadyExists, BadRequest, Conflict, EntityTooLarge
+from orchestrator.kit.ids import ObjectKey, Revision
+from orchestrator.registry import admission, faults, strategy
+from orchestrator.registry.allocation import ServiceAllocator
+from orchestrator.registry.documents import admit_document, without_nulls
+from orchestrator.registry.locks import KeyLocks
+from orchestrator.registry.options import Patch, WriteOptions
+from orchestrator.registry.settings import RegistrySettings
+from orchestrator.store.objects import Delete, Document, Draft, Put, StoredObject, StoreEvent
+from orchestrator.store.store import Store
+
+Change = Callable[[Document], Document]
+"""From a fresh copy of the stored document to the wanted one."""
+
+_NAME_ATTEMPTS: Final = 8
+_RACE_ATTEMPTS: Final = 5
+_SETTLE_S: Final = 5.0
+
+
+class Writer:
+    """Writes objects; the only caller of `Store.write` besides `deletion`, which uses `commit`."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        rng: random.Random,
+        settings: RegistrySettings,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rng = rng
+        self._settings = settings
+        self._allocator = ServiceAllocator(store, settings)
+        self.locks = KeyLocks()
+
+    # ------------------------------------------------------------ create
+
+    async def create(
+        self,
+        resource: Resource,
+        namespace: str,
+        source: Mapping[str, Any],
+        options: WriteOptions,
+    ) -> StoredObject:
+        """See `Registry.create`."""
+        document = admit_document(resource, source, options)
+        meta = document["metadata"]
+        if meta.get("resourceVersion"):
+            raise BadRequest("resourceVersion should not be set on objects to be created")
+        if namespace and meta.get("namespace", namespace) != namespace:
+            raise BadRequest(
+                "the namespace of the provided object does not match the namespace sent on the "
+                "request"
+            )
+        base = meta.get("generateName", "")
+        if meta.get("name") or not base:
+            return await self._create_named(resource, namespace, document, options)
+        for _ in range(_NAME_ATTEMPTS):
+            attempt = without_nulls(document)
+            attempt["metadata"]["name"] = metadata.generated_name(base, self._rng)
+            try:
+                return await self._create_named(resource, namespace, attempt, options)
+            except AlreadyExists:
+                continue
+        raise AlreadyExists(
+            f"the server was not able to generate a unique name for the object {base!r}",
+            name=base,
+            group=resource.group,
+            kind=resource.plural,
+        )
+
+    async def _create_named(
+        self, resource: Resource, namespace: str, document: Document, options: WriteOptions
+    ) -> StoredObject:
+        meta = document["metadata"]
+        key = ObjectKey(resource.resource, namespace, meta.get("name", ""))
+        uid = uuid.UUID(int=self._rng.getrandbits(128), version=4)
+        strategy.prepare_create(
+            resource, document, namespace, str(uid), rfc3339(self._clock.wall())
+        )
+        apply_defaults(resource.resource, document)
+        admission.admit_created(resource.resource, document, self._settings.lost_node_toleration_s)
+        causes = validate_create(resource, document)
+        if causes:
+            raise faults.invalid(resource, key.name, causes)
+        options.warnings.extend(unsupported.warnings(resource.resource, document))
+        async with self.locks.hold(key):
+            if namespace:
+                refusal = admission.namespace_refusal(key, self._namespace(namespace))
+                if refusal is not None:
+                    raise refusal
+            if self._store.get(key) is not None:
+                raise faults.already_exists(key)
+            return await self.commit(key, None, document, dry_run=options.dry_run)
+
+    def _namespace(self, name: str) -> Namespace | None:
+        found = self._store.get(ObjectKey("namespaces", "", name))
+        return cast("Namespace", found.view) if found is not None else None
+
+    # ------------------------------------------------------------ update and patch
+
+    async def update(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        source: Mapping[str, Any],
+        subresource: str,
+        options: WriteOptions,
+    ) -> StoredObject:
+        """See `Registry.update`."""
+        return await self.change(
+            resource, key, lambda _current: without_nulls(source), subresource, options
+        )
+
+    async def patch(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        patch: Patch,
+        subresource: str,
+        options: WriteOptions,
+    ) -> StoredObject:
+        """See `Registry.patch`."""
+        return await self.change(
+            resource, key, lambda current: _patched(resource, current, patch), subresource, options
+        )
+
+    async def change(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        change: Change,
+        subresource: str,
+        options: WriteOptions,
+    ) -> StoredObject:
+        """Changes an object by a function; again on a race that the change does not mind.
+
+        Raises:
+            NotFound: no such object.
+            Conflict: the wanted document names another revision or uid than the stored one.
+            Invalid: it may not be as wanted.
+        """
+        for attempt in range(_RACE_ATTEMPTS):
+            async with self.locks.hold(key):
+                stored = self._stored(key)
+                wanted = change(stored.thawed())
+                _check_identity(key, stored, wanted)
+                wanted = admit_document(resource, wanted, options)
+                wanted = strategy.prepare_update(resource, stored.thawed(), wanted, subresource)
+                self._finish_update(resource, key, stored, wanted, subresource, options)
+                if strategy.same(stored.doc, wanted):
+                    return stored
+                try:
+                    return await self.commit(key, stored, wanted, dry_run=options.dry_run)
+                except Conflict:
+                    # a write whose caller was cancelled is still under way
+                    if attempt == _RACE_ATTEMPTS - 1:
+                        raise
+                    await self._settled(stored)
+        raise faults.conflict(key)
+
+    def _finish_update(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        stored: StoredObject,
+        wanted: Document,
+        subresource: str,
+        options: WriteOptions,
+    ) -> None:
+        apply_defaults(resource.resource, wanted)
+        strategy.count_generation(resource, stored.doc, wanted)
+        causes = validate_update(resource, wanted, stored.doc, subresource)
+        if causes:
+            raise faults.invalid(resource, key.name, causes)
+        if not subresource and strategy.desired(stored.doc) != strategy.desired(wanted):
+            options.warnings.extend(unsupported.warnings(resource.resource, wanted))
+
+    def _stored(self, key: ObjectKey) -> StoredObject:
+        stored = self._store.get(key)
+        if stored is None:
+            raise faults.not_found(key)
+        return stored
+
+    async def _settled(self, stored: StoredObject) -> None:
+        """Waits until memory shows another revision of the object than `stored`."""
+        changed = asyncio.get_running_loop().create_future()
+
+        def listen(event: StoreEvent) -> None:
+            if event.object.key == stored.key and not changed.done():
+                changed.set_result(None)
+
+        end = self._store.subscribe(listen)
+        try:
+            if self._store.get(stored.key) is stored:
+                async with asyncio.timeout(_SETTLE_S):
+                    await changed
+        except TimeoutError:
+            raise faults.conflict(stored.key) from None
+        finally:
+            end()
+
+    # ------------------------------------------------------------ the store
+
+    async def commit(
+        self, key: ObjectKey, stored: StoredObject | None, document: Document, *, dry_run: bool
+    ) -> StoredObject:
+        """Stores a finished document; removes the object when nothing holds it any more.
+
+        Args:
+            key: of the object; its lock is held.
+            stored: what the document was made from; None for a create.
+            document: of the object; not changed.
+            dry_run: allocate, encode, but do not store.
+        """
+        release: Callable[[], None] | None = None
+        if key.resource == "services":
+            document = without_nulls(document)
+            release = self._allocator.assign(key, document)
+            if stored is not None and strategy.same(stored.doc, document):
+                release()
+                return stored
+        try:
+            return await self._write(key, stored, document, dry_run=dry_run)
+        except Exception:
+            if release is not None:
+                release()
+            raise
+        finally:
+            if dry_run and release is not None:
+                release()
+
+    async def _write(
+        self, key: ObjectKey, stored: StoredObject | None, document: Document, *, dry_run: bool
+    ) -> StoredObject:
+        draft = Draft.of(document)
+        size = len(draft.head) + len(draft.tail)
+        if size > self._settings.object_bytes:
+            raise EntityTooLarge(
+                f"the object has {size} bytes; at most {self._settings.object_bytes} are stored"
+            )
+        if dry_run:
+            return _unstored(key, stored, document)
+        if stored is None:
+            return await self._store.write(Put(key, draft, None))
+        if strategy.is_released(key.resource, document):
+            return await self._store.write(Delete(key, stored.revision, draft))
+        return await self._store.write(Put(key, draft, stored.revision))
+
+
+def _patched(resource: Resource, current: Document, patch: Patch) -> Document:
+    match patch.type:
+        case "json":
+            result: Any = json_patch.apply(current, patch.body)
+        case "merge":
+            result = merge_patch.apply(current, patch.body)
+        case "strategic":
+            result = strategic_merge(current, patch.body, schema_of(resource))
+    if not isinstance(result, dict) or not isinstance(result.get("metadata"), dict):
+        raise BadRequest("the patch leaves no object")
+    return result
+
+
+def _check_identity(key: ObjectKey, stored: StoredObject, wanted: Document) -> None:
+    meta = wanted.get("metadata")
+    if not isinstance(meta, dict):
+        raise BadRequest("metadata must be an object")
+    name = meta.get("name") or key.name
+    if name != key.name:
+        raise BadRequest(
+            f"the name of the object ({name}) does not match the name on the URL ({key.name})"
+        )
+    namespace = meta.get("namespace") or key.namespace
+    if namespace != key.namespace:
+        raise BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    uid = meta.get("uid")
+    if uid and uid != stored.uid:
+        raise faults.conflict(
+            key,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored.uid}",
+        )
+    revision = meta.get("resourceVersion")
+    if revision and str(revision) != str(stored.revision):
+        raise faults.conflict(key)
+
+
+def _unstored(key: ObjectKey, stored: StoredObject | None, document: Document) -> StoredObject:
+    """The object as it would be stored; an update keeps the revision, a create has none."""
+    if stored is not None:
+        return StoredObject(key, stored.revision, Draft.of(document).at(stored.revision))
+    return StoredObject(key, Revision(0), msgspec.json.encode(document))
