@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from orchestrator.api.resources import Resource
-from orchestrator.api.tables import table_for
+from orchestrator.api.tables.table import table_for
 from orchestrator.apiserver.negotiation import AnswerFormat, Form
 from orchestrator.kit.errors import BadRequest
 from orchestrator.kit.ids import Revision

@@ -1,0 +1,59 @@
+"""The columns of a kind and the rows of its objects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from orchestrator.api.resources import Resource
+from orchestrator.api.tables import cluster, pod, service, workload
+from orchestrator.api.tables.cells import NAME, Cell, Column, Document
+
+_Cells = Callable[[Document, float], list[Cell]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Printer:
+    columns: tuple[Column, ...]
+    cells: _Cells
+
+
+def _plain_cells(document: Document, _now_s: float) -> list[Cell]:
+    return [document["metadata"]["name"], document["metadata"].get("creationTimestamp", "")]
+
+
+_PLAIN: Final = _Printer(
+    (NAME, Column("Created At", "date", description="When it was created.")), _plain_cells
+)
+_PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
+    "configmaps": _Printer(cluster.CONFIG_MAP_COLUMNS, cluster.config_map_cells),
+    "deployments.apps": _Printer(workload.DEPLOYMENT_COLUMNS, workload.deployment_cells),
+    "endpoints": _Printer(service.ENDPOINTS_COLUMNS, service.endpoints_cells),
+    "endpointslices.discovery.k8s.io": _Printer(service.SLICE_COLUMNS, service.slice_cells),
+    "events": _Printer(cluster.EVENT_COLUMNS, cluster.event_cells),
+    "leases.coordination.k8s.io": _Printer(cluster.LEASE_COLUMNS, cluster.lease_cells),
+    "namespaces": _Printer(cluster.NAMESPACE_COLUMNS, cluster.namespace_cells),
+    "nodes": _Printer(cluster.NODE_COLUMNS, cluster.node_cells),
+    "pods": _Printer(pod.COLUMNS, pod.cells),
+    "replicasets.apps": _Printer(workload.REPLICA_SET_COLUMNS, workload.replica_set_cells),
+    "secrets": _Printer(cluster.SECRET_COLUMNS, cluster.secret_cells),
+    "serviceaccounts": _Printer(
+        cluster.SERVICE_ACCOUNT_COLUMNS, cluster.service_account_cells
+    ),
+    "services": _Printer(service.SERVICE_COLUMNS, service.service_cells),
+})  # fmt: skip
+
+
+def table_for(
+    resource: Resource, documents: Sequence[Document], now_wall_s: float
+) -> tuple[list[dict[str, Any]], list[list[Cell]]]:
+    """Column definitions as a Table carries them, and one list of cells per document.
+
+    Args:
+        resource: the kind; kinds without columns of their own show name and creation time.
+        documents: objects of that kind.
+        now_wall_s: for ages; seconds since the epoch.
+    """
+    printer = _PRINTERS.get(resource.resource, _PLAIN)
+    definitions = [column.definition() for column in printer.columns]
+    return definitions, [printer.cells(document, now_wall_s) for document in documents]
