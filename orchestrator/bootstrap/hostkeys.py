@@ -47,10 +47,14 @@ def address_name(host: str, port: int) -> str:
 
 
 class HostKeys:
-    """The pins of one state directory, and what else the user knows. Safe across threads."""
+    """The pins of one state directory, and what else the user knows. Safe across threads.
 
-    def __init__(self, pins: Path, also_known: Sequence[Path] = ()) -> None:
+    With `record` false new pins hold for this object only (dry runs).
+    """
+
+    def __init__(self, pins: Path, also_known: Sequence[Path] = (), *, record: bool = True) -> None:
         self._path = pins
+        self._record = record
         self._lock = threading.Lock()
         self._pins = _load(pins)
         self._known = [_load(path) for path in also_known]
@@ -96,7 +100,8 @@ class HostKeys:
                 how = "adopted"
                 break
             self._pins.add(alias, kind, key)
-            self._append(alias, key)
+            if self._record:
+                self._append(alias, key)
             return Pin(how, shown, kind)
 
     def forget(self, alias: str) -> None:
@@ -133,7 +138,7 @@ class HostKeys:
         )
 
 
-class PinningPolicy(paramiko.MissingHostKeyPolicy):
+class PinningPolicy(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # not typed
     """Hands every key that paramiko was not told of to `HostKeys.accept`.
 
     Attributes:

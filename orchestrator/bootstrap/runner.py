@@ -6,7 +6,7 @@ comes back as one `HostOutcome` per host in the inventory's order.
 
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
@@ -28,7 +28,6 @@ from orchestrator.kit.errors import ExecFailed, RemoteError
 from orchestrator.remote.seams import HostAddress
 
 EventState = Literal["running", "done", "changed", "planned", "warning", "failed"]
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -87,6 +86,10 @@ class HostOutcome:
     def prepared(self) -> bool:
         """Whether the host can join."""
         return not self.failures
+
+    def failed_at(self, step: str, message: str) -> "HostOutcome":
+        """The same with one more failure."""
+        return replace(self, failures=(*self.failures, Failure(step, message)))
 
 
 def prepare_hosts(
@@ -224,7 +227,7 @@ class _Worker:
 
     def _fail(self, outcome: HostOutcome, step: str, message: str) -> HostOutcome:
         self._say(outcome.node, step, "failed", message)
-        return replace(outcome, failures=(*outcome.failures, Failure(step, message)))
+        return outcome.failed_at(step, message)
 
     def _look(self, outcome: HostOutcome, *, first: bool) -> tuple[HostOutcome, HostPlan | None]:
         """Connects, reads facts, plans; the first time, runs the steps on the same connection."""
@@ -282,8 +285,3 @@ def _facts_words(facts: HostFacts) -> str:
     engine = f", Docker {facts.engine}" if facts.engine else ""
     gib = facts.memory_bytes / 2**30
     return f"{facts.os_name}, {facts.machine}, {facts.cpus} CPUs, {gib:.1f} GiB{engine}"
-
-
-def failed_nodes(outcomes: Iterable[HostOutcome]) -> list[HostOutcome]:
-    """Those that are not prepared."""
-    return [o for o in outcomes if not o.prepared]

@@ -21,3 +21,8 @@ def state_dir(flag: str) -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/orch")
     return Path("~/.local/share/orch").expanduser()
+
+
+def variables() -> dict[str, str]:
+    """All environment variables, for `${NAME}` references in inventories."""
+    return dict(os.environ)  # noqa: TID251  # this is the place
