@@ -11,7 +11,6 @@ import signal
 import sys
 from pathlib import Path
 
-from orchestrator.registry.registry import Registry
 from orchestrator.store.sqlite import FileSqlite
 
 from orchestrator.apiserver.app import build_app
@@ -21,8 +20,10 @@ from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.credentials.ensure import ensure_credentials, server_ssl_context
 from orchestrator.credentials.tokens import TokenFile
+from orchestrator.kit.aio.logging import configure_logging
 from orchestrator.kit.clock import SystemClock
 from orchestrator.kit.errors import Unreachable
+from orchestrator.registry.registry import Registry
 from orchestrator.store.store import Store
 
 
@@ -34,6 +35,7 @@ class NoHosts:
 
 
 async def main(state_dir: Path, port: int) -> None:
+    configure_logging("info")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     listener = bind("127.0.0.1", port)
@@ -45,6 +47,7 @@ async def main(state_dir: Path, port: int) -> None:
     store = await Store.open(FileSqlite(state_dir / "store" / "orch.db"))
     clock, rng = SystemClock(), random.Random(1)
     registry = Registry(store, clock, rng)
+    await registry.ensure_builtins()
     settings = ApiServerSettings(host="127.0.0.1", port=port, bookmark_interval_s=1.0)
     api = build_app(
         registry=registry,

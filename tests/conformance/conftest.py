@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,19 +18,24 @@ HERE = Path(__file__).parent
 
 
 def _binaries() -> dict[str, Path]:
-    """Minor version ("1.33") to binary: kubectl itself, and others that lie beside it."""
+    """Minor version ("1.33") to binary: the default one first, then others that lie beside it.
+
+    A dispatcher (it runs another binary, by the server's version) is left out in favour of those.
+    """
     path = shutil.which("kubectl")
     if path is None:
         return {}
     default = Path(path).resolve()
+    beside = sorted(default.parent.glob("kubectl.1.*"), reverse=True)
+    found = {other.name.removeprefix("kubectl."): other for other in beside}
     out = subprocess.run(
         [default, "version", "--client", "-o", "json"], capture_output=True, text=True, check=True
     )
     version = json.loads(out.stdout)["clientVersion"]
-    found = {f"{version['major']}.{re.sub(r'[^0-9]', '', version['minor'])}": default}
-    for other in sorted(default.parent.glob("kubectl.1.*")):
-        found.setdefault(other.name.removeprefix("kubectl."), other)
-    return found
+    if found and "dispatcher" in version["gitVersion"]:
+        return found
+    minor = f"{version['major']}.{re.sub(r'[^0-9]', '', version['minor'])}"
+    return {minor: default} | {name: other for name, other in found.items() if name != minor}
 
 
 BINARIES = _binaries()
@@ -92,16 +99,21 @@ class Kubectl:
         """`kubectl get … -o json`, decoded."""
         return json.loads(self("get", *words, "-o", "json").out)
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        """Starts it and returns the process, its output line by line."""
-        return subprocess.Popen(
+    @contextmanager
+    def start(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
+        """Starts it; the process with its output, killed at the end of the context."""
+        with subprocess.Popen(
             [self.binary, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env=self.environment,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 @dataclass(frozen=True)
@@ -120,23 +132,21 @@ def server(tmp_path_factory):
     if not BINARIES:
         pytest.skip(NO_KUBECTL)
     state_dir = tmp_path_factory.mktemp("conformance") / "state"
-    log = (state_dir.parent / "server.log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, HERE / "apiserver_process.py", state_dir, "0"],
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line.startswith("listening "):
-        pytest.fail(f"the server did not start: {(state_dir.parent / 'server.log').read_text()}")
-    yield ServerProcess(state_dir, int(line.split()[1]), process.pid)
-    process.send_signal(signal.SIGTERM)
-    code = process.wait(timeout=10)
-    process.stdout.close()
-    log.close()
-    assert code == 0, (state_dir.parent / "server.log").read_text()
+    log_path = state_dir.parent / "server.log"
+    command = [sys.executable, HERE / "apiserver_process.py", state_dir, "0"]
+    with (
+        log_path.open("wb") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("listening "):
+            process.kill()
+            pytest.fail(f"the server did not start: {line}{log_path.read_text()}")
+        yield ServerProcess(state_dir, int(line.split()[1]), process.pid)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=10)
+    assert code == 0, log_path.read_text()
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,6 @@ def test_story(any_kubectl, namespace):
         seen = [watching.stdout.readline().split()[0]]
         kubectl("delete", "cm", "made", *scope)
         seen.append(watching.stdout.readline().split()[0])
-        watching.terminate()
     assert seen == ["made", "made"]
     kubectl("delete", "deploy", "web", *scope)
     kubectl("wait", "deploy/web", *scope, "--for=delete", "--timeout=10s")

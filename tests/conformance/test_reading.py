@@ -162,7 +162,6 @@ def test_watch_follows_changes(kubectl, namespace):
         assert watching.stdout.readline().split()[:2] == ["one", "2"]
         kubectl("delete", "cm", "one", "-n", namespace)
         assert watching.stdout.readline().split()[:2] == ["one", "2"]
-        watching.terminate()
 
 
 def test_watch_events_with_selector(kubectl, namespace):
@@ -173,7 +172,6 @@ def test_watch_events_with_selector(kubectl, namespace):
         assert watching.stdout.readline().split()[:2] == ["ADDED", "p"]
         kubectl("label", "pod", "p", "-n", namespace, "tier=y", "--overwrite")
         assert watching.stdout.readline().split()[:2] == ["DELETED", "p"]
-        watching.terminate()
 
 
 def test_watch_of_one_object_as_json(kubectl, web):
@@ -181,7 +179,6 @@ def test_watch_of_one_object_as_json(kubectl, web):
         first = _one_document(watching.stdout)
         kubectl("scale", "deploy", "web", "-n", web, "--replicas=5")
         second = _one_document(watching.stdout)
-        watching.terminate()
     assert (first["spec"]["replicas"], second["spec"]["replicas"]) == (2, 5)
 
 

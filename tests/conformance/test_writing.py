@@ -318,6 +318,7 @@ def test_delete_waits_for_finalizers(kubectl, namespace):
     kubectl("delete", "cm", "held", "-n", namespace, "--wait=false")
     assert kubectl.get("cm", "held", "-n", namespace)["metadata"]["deletionTimestamp"]
     with kubectl.start("delete", "cm", "held", "-n", namespace) as deleting:
+        assert 'configmap "held" deleted' in deleting.stdout.readline()  # and now it waits
         kubectl(
             "patch", "cm", "held", "-n", namespace, "--type=merge",
             "-p", '{"metadata":{"finalizers":null}}',

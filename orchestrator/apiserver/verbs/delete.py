@@ -129,7 +129,9 @@ def _options(document: Document, *, dry_run: bool) -> DeleteOptions:
             kind="DeleteOptions",
             causes=(Cause("FieldValueNotSupported", message, "propagationPolicy"),),
         )
-    preconditions: Any = document.get("preconditions") or {}
+    preconditions: Any = document.get("preconditions")
+    if preconditions is None:
+        preconditions = {}
     if not isinstance(preconditions, dict):
         raise BadRequest("preconditions must be an object")
     revision = str(preconditions.get("resourceVersion") or "")

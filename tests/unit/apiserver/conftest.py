@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from orchestrator.registry.registry import Registry
 from orchestrator.store.inline import InlineSqlite
 
 from orchestrator.apiserver.app import ApiServer, build_app
@@ -14,6 +13,7 @@ from orchestrator.apiserver.health import HealthChecks
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.credentials.tokens import TokenOwner
 from orchestrator.kit.errors import Unreachable
+from orchestrator.registry.registry import Registry
 from orchestrator.store.settings import StoreSettings
 from orchestrator.store.store import Store
 from tests.unit.apiserver.client import Client
@@ -114,7 +114,7 @@ async def world(settings, request):
         ),
     )
     world = World(api, Client(api), registry, store, clock, logs, faults)
-    await world.create("/api/v1/namespaces", {"metadata": {"name": "default"}})
+    await registry.ensure_builtins()
     yield world
     api.end_streams()
     api.close()
