@@ -199,7 +199,7 @@ class Registry:
         *,
         host: str = "",
         uid: Uid | None = None,
-    ) -> StoredObject | None:
+    ) -> None:
         """Tells the user: an Event about an object; a repeat raises the count of the first.
 
         Args:
@@ -211,9 +211,9 @@ class Registry:
             host: node that it comes from; "" for none.
             uid: of the object when it may be gone or replaced; by default the stored one's.
 
-        Returns None when its namespace takes no more events.
+        A namespace that is gone or going takes no more events: nothing is written then.
         """
-        return await self._events.record(about, type, reason, message, component, host, uid)
+        await self._events.record(about, type, reason, message, component, host, uid)
 
     async def prune_events(self, now_wall_s: float) -> int:
         """Removes events that were not repeated for an hour (settings); returns how many."""
