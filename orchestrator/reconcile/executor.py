@@ -8,62 +8,28 @@ stops what has not started yet; what the failure is decides what the controller 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from itertools import groupby
-from typing import Any, Final, Protocol, assert_never
+from typing import Any, Final, assert_never
 
 import structlog
 
+from orchestrator.api.patch import merge_patch
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import AlreadyExists, Conflict, NotFound
-from orchestrator.kit.ids import ObjectKey
+from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.reconcile.intents import Create, Delete, Intent, Patch, Record, RequeueAfter
-from orchestrator.registry.options import Deleted, DeleteOptions, WriteOptions
+from orchestrator.registry.options import DeleteOptions
 from orchestrator.registry.options import Patch as PatchBody
-from orchestrator.store.objects import StoredObject
+from orchestrator.registry.registry import Registry
 
 _log: Final = structlog.get_logger("executor")
 _AT_ONCE: Final = 64
 """Writes of one plan under way at the same time; a batch of the store holds more."""
 
 
-class Writes(Protocol):
-    """The part of `registry.registry.Registry` that is needed here; see there."""
-
-    def get(self, key: ObjectKey) -> StoredObject:
-        """One object; NotFound."""
-        ...
-
-    async def create(
-        self, resource: str, namespace: str, document: Any, *, options: WriteOptions = ...
-    ) -> StoredObject:
-        """Creates an object."""
-        ...
-
-    async def patch(
-        self,
-        key: ObjectKey,
-        patch: PatchBody,
-        *,
-        subresource: str = ...,
-        options: WriteOptions = ...,
-    ) -> StoredObject:
-        """Patches an object."""
-        ...
-
-    async def delete(self, key: ObjectKey, *, options: DeleteOptions = ...) -> Deleted:
-        """Deletes an object."""
-        ...
-
-    async def record(
-        self, about: ObjectKey, type: str, reason: str, message: str, component: str
-    ) -> None:
-        """Tells the user."""
-        ...
-
-
 class Executor:
     """See the module."""
 
-    def __init__(self, registry: Writes) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     async def carry_out(self, intents: Sequence[Intent]) -> None:
@@ -119,9 +85,13 @@ class Executor:
                 **(body.get("metadata") or {}),
                 "resourceVersion": str(intent.expected),
             }
-        written = await self._registry.patch(
-            intent.key, PatchBody("merge", body), subresource=intent.subresource
-        )
+        if intent.subresource == "finalize":  # knows no PATCH
+            document = merge_patch.apply(current.thawed(), body)
+            written = await self._registry.update(intent.key, document, subresource="finalize")
+        else:
+            written = await self._registry.patch(
+                intent.key, PatchBody("merge", body), subresource=intent.subresource
+            )
         if written.revision != current.revision:
             _log.debug("executor.patched", patched=str(intent.key), rev=written.revision)
 
@@ -137,19 +107,21 @@ class Executor:
         except NotFound:
             return
         except Conflict:
-            # another object of that name is there now: the one meant is gone
-            if intent.uid is not None and intent.expected is None:
-                return
+            if intent.uid is not None and self._is_another(intent.key, intent.uid):
+                return  # the one that was meant is gone
             raise
         _log.info("executor.deleted", deleted=str(intent.key), gone=deleted.gone)
 
-    async def _record(self, intent: Record) -> None:
+    def _is_another(self, key: ObjectKey, uid: Uid) -> bool:
         try:
-            await self._registry.record(
-                intent.about, intent.type, intent.reason, intent.message, intent.component
-            )
+            return self._registry.get(key).uid != uid
         except NotFound:
-            return  # what it is about is gone with its namespace: nobody can read it
+            return True
+
+    async def _record(self, intent: Record) -> None:
+        await self._registry.record(
+            intent.about, intent.type, intent.reason, intent.message, intent.component
+        )
 
 
 async def _together(run: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -34,14 +34,14 @@ class Patch:
     Attributes:
         key: the object.
         patch: the merge patch; lists are replaced whole.
-        subresource: "" or "status".
+        subresource: "", "status", or "finalize" (a namespace's own finalizers).
         expected: revision that the object must still be at; None for any.
         uid: uid that the object must still have; None for any.
     """
 
     key: ObjectKey
     patch: Mapping[str, Any]
-    subresource: Literal["", "status"] = ""
+    subresource: Literal["", "status", "finalize"] = ""
     expected: Revision | None = None
     uid: Uid | None = None
 

@@ -1,0 +1,1 @@
+"""Deployments: one ReplicaSet per template, sized by strategy; start at plan.py."""

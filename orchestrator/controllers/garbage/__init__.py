@@ -1,0 +1,1 @@
+"""Dependents of what is deleted, by owner references; start at plan.py."""
