@@ -91,8 +91,7 @@ files.make_dir {"path": "...", "mode": 511, "uid": null, "gid": null}
 files.remove {"path": "..."} → {"removed": true | false}     the tree and parents left empty
 
 files.list  {"path": ""} → {"trees": [{"path": "pods/<uid>/volumes/<name>",
-             "files": ["a.conf", "sub/b"]}]}                 below path; trees and plain directories
-                                                             without sub-directories
+             "files": ["a.conf", "sub/b"]}]}     below path; plain directories without files
 
 shutdown    {"clean": false} → {}     ends the shim; with clean its directory goes too
 

@@ -113,8 +113,8 @@ class UnixStream(asyncio.Protocol):
             self._transport.resume_reading()
         return data
 
-    async def write(self, data: bytes) -> None:
-        """Writes all of `data`; waits while the window is full.
+    def write_nowait(self, data: bytes) -> None:
+        """Hands all of `data` over without waiting for room.
 
         Raises:
             ChannelLost: the connection is gone.
@@ -122,6 +122,16 @@ class UnixStream(asyncio.Protocol):
         if self._transport is None or self._closed or self._transport.is_closing():
             raise self._broken()
         self._transport.write(data)
+
+    async def write(self, data: bytes) -> None:
+        """Writes all of `data`; waits while the window is full.
+
+        `data` is handed over before the wait: a cancelled writer has never written half of it.
+
+        Raises:
+            ChannelLost: the connection is gone.
+        """
+        self.write_nowait(data)
         await self._writable.wait()
         if self._lost is not None:
             raise self._broken()

@@ -88,14 +88,11 @@ class SshTransport:
         Raises:
             ChannelLost: the connection broke, or sshd would open no session.
         """
-        if privileged and self.become and self.user != "root":
-            argv = ("sudo", "-n", "--", *argv)
+        words = shlex.join(self._raised(argv, privileged=privileged))
         operation = f"run {argv[0]}"
         try:
             async with self._sessions:
-                done = await self._connection.run(
-                    shlex.join(argv), input=stdin, encoding=None, check=False
-                )
+                done = await self._connection.run(words, input=stdin, encoding=None, check=False)
         except (asyncssh.Error, OSError) as error:
             raise self._lost(error, operation) from error
         if done.exit_status is None:
@@ -105,6 +102,43 @@ class SshTransport:
             stdout=_text(done.stdout),
             stderr=_text(done.stderr),
         )
+
+    async def converse(
+        self, argv: Sequence[str], *, when: bytes, send: bytes, privileged: bool
+    ) -> CommandResult:
+        """Runs a command that may ask for data: sends it once a line of its output is `when`.
+
+        Raises:
+            ChannelLost: the connection broke, or sshd would open no session.
+        """
+        words = shlex.join(self._raised(argv, privileged=privileged))
+        operation = f"run {argv[0]}"
+        output: list[bytes] = []
+        try:
+            async with (
+                self._sessions,
+                self._connection.create_process(words, encoding=None) as process,
+            ):
+                async for line in process.stdout:
+                    output.append(line)
+                    if line == when:
+                        process.stdin.write(send)
+                errors = await process.stderr.read()
+                done = await process.wait()
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error, operation) from error
+        if done.exit_status is None:
+            raise self._lost(ConnectionError("no exit status"), operation)
+        return CommandResult(
+            status=done.exit_status if done.exit_status >= 0 else 128,
+            stdout=_text(b"".join(output)),
+            stderr=_text(errors),
+        )
+
+    def _raised(self, argv: Sequence[str], *, privileged: bool) -> Sequence[str]:
+        if privileged and self.become and self.user != "root":
+            return ("sudo", "-n", "--", *argv)
+        return argv
 
     async def put_file(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
         """Writes a file on the host atomically; the directory must exist.

@@ -101,6 +101,7 @@ async def _connect(
     watch = ConnectionWatch()
     place = f"{hop.host}:{hop.port}"
     operation = f"connect to {place}"
+    via: dict[str, Any] = {"tunnel": tunnel} if tunnel is not None else {}
     try:
         options = asyncssh.SSHClientConnectionOptions(
             host=hop.host,
@@ -119,12 +120,11 @@ async def _connect(
             config=_config(settings),
             **_keys(address),
             **({"host_key_alias": hop.alias} if hop.alias else {}),
-            **({"tunnel": tunnel} if tunnel is not None else {}),
         )
     except (OSError, ValueError, asyncssh.Error) as error:
         raise ConfigError([f"node {address.node}: {_key_words(address, error)}"]) from error
     try:
-        return await asyncssh.connect(options=options), watch
+        return await asyncssh.connect(hop.host, hop.port, options=options, **via), watch
     except asyncssh.HostKeyNotVerifiable as error:
         raise pinned.mismatch(watch.shown, address.node) from error
     except (asyncssh.PermissionDenied, asyncssh.IllegalUserName) as error:

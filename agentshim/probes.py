@@ -1,0 +1,325 @@
+"""Probes of the containers on this host: scheduling, thresholds, and acting on failure.
+
+Works with the server away: a failed liveness or startup probe restarts or stops the container
+through the engine right here. All state is touched on the loop's thread only; attempts and engine
+calls run on workers, and what comes back is checked against the container's `run` number, because
+the container may have been restarted, replaced or removed meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Callable, Dict, List, Optional
+
+from agentshim.attempts import Attempt, attempt
+from agentshim.engine import Engine, Inspected, Watch
+from agentshim.journal import Journal
+from agentshim.loop import Loop, Timer
+from agentshim.specs import ContainerSpec, ProbeSpec, Tally
+from agentshim.wire import Failure, Message
+
+MAX_MESSAGE = 1024
+MAX_CONTAINERS = 2000
+_WATCH_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
+
+
+class _Probe:
+    """One probe at work."""
+
+    def __init__(self, kind: str, spec: ProbeSpec) -> None:
+        self.kind = kind
+        self.spec = spec
+        self.tally = Tally()
+        self.timer: Optional[Timer] = None
+
+    def rest(self) -> None:
+        """No further attempts until it is begun again."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class _Container:
+    """A container with probes."""
+
+    def __init__(self, spec: ContainerSpec, restarts: int) -> None:
+        self.spec = spec
+        self.restarts = restarts
+        self.run = 0
+        self.running = False
+        self.started_at = ""
+        self.address = ""
+        self.probes = {kind: _Probe(kind, each) for kind, each in spec.probes}
+
+    def rest(self) -> None:
+        """Ends the present run of attempts; what is under way counts for nothing."""
+        self.run += 1
+        for probe in self.probes.values():
+            probe.rest()
+
+
+class Prober:
+    """All probes of this host."""
+
+    def __init__(self, loop: Loop, engine: Engine, journal: Journal) -> None:
+        self._loop = loop
+        self._engine = engine
+        self._journal = journal
+        self._containers: Dict[str, _Container] = {}
+        self._watching = False
+        self._watch: Optional[Watch] = None
+
+    # ---- operations
+
+    def set(self, spec: ContainerSpec) -> List[Message]:
+        """Sets a container's probes; the present state of each."""
+        old = self._containers.get(spec.container_id)
+        if old is None or old.spec != spec:
+            if old is None and len(self._containers) >= MAX_CONTAINERS:
+                raise Failure("busy", "probes of %d containers are the limit" % MAX_CONTAINERS)
+            if old is not None:
+                old.rest()
+                self._journal.forget(spec.container_id)
+            container = _Container(spec, old.restarts if old is not None else 0)
+            self._containers[spec.container_id] = container
+            for probe in container.probes.values():
+                self._publish(container, probe, None)
+            self._look(container)
+            self._ensure_watch()
+        return self.states(spec.container_id)
+
+    def remove(self, container_id: str) -> bool:
+        """Ends a container's probes; whether there were any."""
+        container = self._containers.pop(container_id, None)
+        if container is None:
+            return False
+        container.rest()
+        self._journal.forget(container_id)
+        if not self._containers and self._watch is not None:
+            self._watch.close()
+        return True
+
+    def states(self, container_id: str = "") -> List[Message]:
+        """The last event of every probe, of one container or of all."""
+        found = [self._containers[container_id]] if container_id else self._containers.values()
+        return [self._journal.latest(c.spec.container_id, kind) for c in found for kind in c.probes]
+
+    # ---- what the engine says
+
+    def _look(self, container: _Container) -> None:
+        """Asks the engine for the container's state, and goes by it."""
+
+        def work() -> Optional[Inspected]:
+            spec = container.spec
+            info = self._engine.inspect(spec.container_id)
+            if info is None:
+                return None
+            place = info.network_of or spec.address_of
+            if not info.address and place != spec.container_id:
+                other = self._engine.inspect(place)
+                info = info._replace(address=other.address if other else "")
+            return info
+
+        def done(info: Optional[Inspected], error: Optional[Exception]) -> None:
+            if self._containers.get(container.spec.container_id) is not container:
+                return
+            if error is not None:
+                self._later(container)
+            elif info is None:
+                self.remove(container.spec.container_id)
+            else:
+                self._observed(container, info)
+
+        if not self._loop.workers.submit(work, done):
+            self._later(container)
+
+    def _later(self, container: _Container) -> None:
+        """The engine did not answer: ask again, for the sake of what the watch has missed."""
+        run = container.run
+        self._loop.call_later(2.0, lambda: self._look(container) if container.run == run else None)
+
+    def _observed(self, container: _Container, info: Inspected) -> None:
+        container.address = info.address
+        if not info.running:
+            if container.running:
+                container.running = False
+                container.rest()
+                self._reset(container, "the container does not run")
+            return
+        if container.running and container.started_at == info.started_at:
+            return
+        container.running = True
+        container.started_at = info.started_at
+        container.rest()
+        self._reset(container, "")
+        startup = container.probes.get("startup")
+        begin = [startup] if startup is not None else list(container.probes.values())
+        for probe in begin:
+            delay_s = probe.spec.initial_delay_s - _age_s(info.started_at)
+            self._schedule(container, probe, delay_s)
+
+    def _reset(self, container: _Container, message: str) -> None:
+        for probe in container.probes.values():
+            before, probe.tally = probe.tally, Tally()
+            if before.state != "unknown":
+                self._publish(container, probe, Attempt(None, message))
+
+    # ---- attempts
+
+    def _schedule(self, container: _Container, probe: _Probe, delay_s: float) -> None:
+        probe.timer = self._loop.call_later(delay_s, lambda: self._attempt(container, probe))
+
+    def _attempt(self, container: _Container, probe: _Probe) -> None:
+        run, began = container.run, time.monotonic()
+        spec, engine, address = probe.spec, self._engine, container.address
+        container_id = container.spec.container_id
+
+        def done(result: Optional[Attempt], error: Optional[Exception]) -> None:
+            if container.run != run:
+                return
+            self._schedule(container, probe, spec.period_s - (time.monotonic() - began))
+            if error is not None:
+                result = Attempt(None, "%s: %s" % (type(error).__name__, error))
+            if result is not None and result.ok is not None:
+                self._count(container, probe, result)
+
+        if not self._loop.workers.submit(
+            lambda: attempt(spec, container_id, address, engine), done
+        ):
+            self._schedule(container, probe, spec.period_s)
+
+    def _count(self, container: _Container, probe: _Probe, result: Attempt) -> None:
+        changed = probe.tally.note(bool(result.ok), probe.spec)
+        if probe.tally.state == "failure" and not result.ok and probe.kind != "readiness":
+            self._act(container, probe, result)
+            return
+        if changed or not result.ok:
+            self._publish(container, probe, result)
+        if probe.kind == "startup" and probe.tally.state == "success":
+            probe.rest()
+            for other in container.probes.values():
+                if other is not probe and other.timer is None:
+                    # What was due while starting is due now; initial delays count from the start.
+                    delay_s = other.spec.initial_delay_s - _age_s(container.started_at)
+                    self._schedule(container, other, delay_s)
+
+    def _act(self, container: _Container, probe: _Probe, result: Attempt) -> None:
+        """Restarts or stops the container; no attempts meanwhile."""
+        container.rest()
+        run, spec = container.run, container.spec
+        grace_s = spec.grace_s if probe.spec.grace_s is None else probe.spec.grace_s
+        action = spec.on_failure
+        if action == "restart":
+            container.restarts += 1
+        self._publish(container, probe, result, action)
+
+        def work() -> None:
+            call = self._engine.restart if action == "restart" else self._engine.stop
+            call(spec.container_id, grace_s)
+
+        def done(_result: object, error: Optional[Exception]) -> None:
+            if self._containers.get(spec.container_id) is not container or container.run != run:
+                return
+            if error is not None:
+                if action == "restart":
+                    container.restarts -= 1
+                self._publish(container, probe, result, action, str(error))
+            # Begin anew whatever came of it: a restarted container, or the same one once more.
+            container.running = False
+            self._look(container)
+
+        if not self._loop.workers.submit(work, done):
+            done(None, Failure("busy", "too much to do"))
+
+    def _publish(
+        self,
+        container: _Container,
+        probe: _Probe,
+        result: Optional[Attempt],
+        action: str = "",
+        action_error: str = "",
+    ) -> None:
+        told = "" if result is None or result.ok is None else "success" if result.ok else "failure"
+        self._journal.publish(
+            {
+                "event": "probe",
+                "time_s": time.time(),
+                "container_id": container.spec.container_id,
+                "key": container.spec.key,
+                "probe": probe.kind,
+                "state": probe.tally.state,
+                "attempt": told,
+                "message": result.message[:MAX_MESSAGE] if result is not None else "",
+                "action": action,
+                "action_error": action_error[:MAX_MESSAGE],
+                "restarts": container.restarts,
+                "started_at": container.started_at,
+                "replayed": False,
+            }
+        )
+
+    # ---- the engine's events
+
+    def _ensure_watch(self) -> None:
+        if not self._watching:
+            self._watching = True
+            threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self) -> None:
+        """Follows the engine's events as long as there are probes; on a thread of its own."""
+        failures = 0
+        while self._containers:
+            try:
+                watch = self._engine.watch()
+            except (OSError, Failure, ValueError):
+                time.sleep(_WATCH_AGAIN_S[min(failures, len(_WATCH_AGAIN_S) - 1)])
+                failures += 1
+                continue
+            failures = 0
+            self._watch = watch
+            self._loop.call_soon(self._look_at_all)
+            for action, container_id in watch.events():
+                self._loop.call_soon(_bound(self._happened, action, container_id))
+            self._watch = None
+            time.sleep(_WATCH_AGAIN_S[0])
+        self._loop.call_soon(self._watch_ended)
+
+    def _watch_ended(self) -> None:
+        self._watching = False
+        if self._containers:
+            self._ensure_watch()
+
+    def _look_at_all(self) -> None:
+        for container in list(self._containers.values()):
+            self._look(container)
+
+    def _happened(self, action: str, container_id: str) -> None:
+        if action == "destroy":
+            self.remove(container_id)
+            return
+        for container in list(self._containers.values()):
+            spec = container.spec
+            if container_id in (spec.container_id, spec.address_of):
+                if action == "die" and container_id == spec.container_id:
+                    container.started_at = ""
+                self._look(container)
+
+
+def _bound(call: Callable[[str, str], None], one: str, two: str) -> Callable[[], None]:
+    return lambda: call(one, two)
+
+
+def _age_s(started_at: str) -> float:
+    """Seconds since a time as the engine writes it; 0 when it cannot be read."""
+    try:
+        whole = time.strptime(started_at[:19], "%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        return 0.0
+    return max(0.0, time.time() - _seconds(whole))
+
+
+def _seconds(moment: time.struct_time) -> float:
+    import calendar  # noqa: PLC0415 - pulls in datetime and locale: only when probes are there
+
+    return float(calendar.timegm(moment))
