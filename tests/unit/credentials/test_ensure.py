@@ -176,8 +176,21 @@ def test_broken_token_file_says_what_would_be_right(tmp_path):
         ensure_credentials(tmp_path)
 
 
-def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> bytes | None:
-    """A TLS handshake in memory; returns the client's certificate as the server sees it."""
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSLObject:
+    """A TLS handshake in memory; returns the server's end."""
+    return _ends(server, client, name)[0]
+
+
+def handshake_certificate(server: ssl.SSLContext, where) -> x509.Certificate:
+    """The certificate that a server shows, to a client that asks for it without judging it."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    der = _ends(server, client, "x")[1].getpeercert(binary_form=True)
+    return x509.load_der_x509_certificate(der)
+
+
+def _ends(server, client, name):
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     server_end = server.wrap_bio(to_server, to_client, server_side=True)
     client_end = client.wrap_bio(to_client, to_server, server_hostname=name)
@@ -190,15 +203,19 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> byte
             except ssl.SSLWantReadError:
                 continue
     assert not ends
+    return server_end, client_end
+
+
+def _client_of(server_end):
     return server_end.getpeercert(binary_form=True)
 
 
 def test_tls_with_and_without_client_certificate(tmp_path):
     where = ensure_credentials(tmp_path / "a")
     server = server_ssl_context(where)
-    assert handshake(server, client_ssl_context(where), "127.0.0.1") is not None
+    assert _client_of(handshake(server, client_ssl_context(where), "127.0.0.1")) is not None
     anonymous = ssl.create_default_context(cafile=str(where.ca_cert))
-    assert handshake(server, anonymous, "localhost") is None
+    assert _client_of(handshake(server, anonymous, "localhost")) is None
 
 
 def test_client_certificate_of_another_root_is_refused(tmp_path):
