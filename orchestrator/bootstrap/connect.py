@@ -124,11 +124,13 @@ class Connector:
         client = connection.client
         for kind, key in self._keys.expected(alias, address).items():
             client.get_host_keys().add(address, kind, key)
-        client.set_missing_host_key_policy(PinningPolicy(self._keys, alias, address))
+        policy = PinningPolicy(self._keys, alias, address)
+        client.set_missing_host_key_policy(policy)
         where = f"{connection.user}@{connection.host}:{connection.port}"
         try:
             connection.open()
-            return self._keys.accept(alias, address, connection.transport.get_remote_server_key())
+            shown = connection.transport.get_remote_server_key()
+            return policy.pin or self._keys.accept(alias, address, shown)
         except paramiko.BadHostKeyException as error:
             connection.close()
             self._keys.accept(alias, address, error.key)

@@ -106,6 +106,10 @@ if [ -n "$python" ]; then
   answer=$("$python" -I -S -c "$PROBE" "$SOCKET" user $MODULES 2>&1)
   printf '%s\n' "$answer"
   case $answer in *socket=ok*) reached=yes ;; esac
+elif has docker && answer=$(docker version --format "$VERSIONS" 2>/dev/null); then
+  say socket ok; say engine "$answer"; reached=yes
+elif [ -S "$SOCKET" ]; then
+  if [ -w "$SOCKET" ]; then say socket silent; else say socket denied; fi
 fi
 root() {
   sshd -T 2>/dev/null | while read -r key value; do
@@ -115,8 +119,8 @@ root() {
   elif [ -n "$python" ]; then
     "$python" -I -S -c "$PROBE" "$SOCKET" root
   elif has docker; then
-    docker version --format 'root_engine={{.Server.Version}} {{.Server.APIVersion}}' 2>&1 &&
-      say root_socket ok
+    answer=$(docker version --format "$VERSIONS" 2>/dev/null) && {
+      say root_socket ok; say root_engine "$answer"; }
   fi
 }
 if [ "$(id -u)" = 0 ]; then
@@ -125,7 +129,7 @@ elif [ "$BECOME" = yes ]; then
   if ! has sudo; then say sudo absent
   else
     words=$(sudo -n PROBE="$PROBE" SOCKET="$SOCKET" python="$python" reached="$reached" \
-      sh -c "$ROOT" 2>&1) &&
+      VERSIONS="$VERSIONS" sh -c "$ROOT" 2>&1) &&
       { say sudo yes; printf '%s\n' "$words"; } || {
         say sudo no; say sudo_words "$(printf %s "$words" | tail -n 1)"; }
   fi
@@ -228,6 +232,7 @@ def facts_command(*, become: bool) -> str:
         "PROBE": _PROBE,
         "SOCKET": SOCKET,
         "MODULES": " ".join(PYTHON_MODULES),
+        "VERSIONS": "{{.Server.Version}} {{.Server.APIVersion}}",
         "BECOME": "yes" if become else "no",
         "ROOT": root,
     }
@@ -256,7 +261,8 @@ def parse_facts(text: str) -> HostFacts:
         if equals and key.isidentifier():
             found[key] = value.strip()
     if "done" not in found:
-        raise FactsError(f"the answer ends early: {text.strip()[-200:] or 'nothing'}")
+        last = " | ".join(text.split("\n")[-4:]).strip(" |")
+        raise FactsError(f"the answer ends early: {last[-200:] or 'nothing'}")
     engine = found.get("engine") or found.get("root_engine", "")
     return HostFacts(
         system=found.get("system", ""),

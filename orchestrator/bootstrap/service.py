@@ -51,6 +51,7 @@ class Service:
 
     def __init__(self, state: StateDirectory) -> None:
         self._state = state
+        self._child: subprocess.Popen[bytes] | None = None
 
     def pid(self) -> int:
         """The running server's process id; 0 when it does not run."""
@@ -66,7 +67,7 @@ class Service:
             self._start_unit()
             return
         with self._state.log.open("ab") as log:
-            subprocess.Popen(
+            self._child = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator.cli.main", "server",
                  "--state-dir", str(self._state.path)],
                 stdin=subprocess.DEVNULL,
@@ -85,17 +86,15 @@ class Service:
         api = AdminApi(self._state, timeout_s=5.0)
         clock = SystemClock()
         started_s = clock.monotonic()
-        reason, seen = "", False
+        reason = ""
         try:
             while clock.monotonic() - started_s < limit_s:
                 reason = api.ready()
                 if not reason:
                     return
-                running = bool(self.pid())
-                if seen and not running and not self._unit_wanted():
-                    reason = "it ended"
+                if self._child is not None and self._child.poll() is not None:
+                    reason = f"it ended with status {self._child.returncode}"
                     break
-                seen = seen or running
                 time.sleep(POLL_S)
         finally:
             api.close()

@@ -127,8 +127,9 @@ def _print_summary(summary: "BootstrapSummary", state: Path, *, dry_run: bool) -
     good = [o for o in summary.outcomes if o.prepared]
     changed = [o for o in good if o.done]
     word = "would change" if dry_run else "changed"
+    how = "prepared" if dry_run or summary.server else "ready"
     click.echo(
-        f"\n{len(good)} of {len(summary.outcomes)} hosts ready, {len(changed)} {word}, "
+        f"\n{len(good)} of {len(summary.outcomes)} hosts {how}, {len(changed)} {word}, "
         f"{summary.took_s:.1f} s"
     )
     for outcome in summary.failed:
