@@ -20,7 +20,6 @@ _CONTAINER: Final = (
     "securityContext.windowsOptions",
     "resizePolicy",
     "resources.claims",
-    "restartPolicyRules",
     "terminationMessagePolicy=FallbackToLogsOnError",
     "volumeDevices",
     "volumeMounts[].mountPropagation!=None",

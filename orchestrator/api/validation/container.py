@@ -79,7 +79,8 @@ def validate_resources(faults: Faults, path: str, resources: Document) -> None:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for kind, values in (("limits", limits), ("requests", requests)):
         for name, value in values.items():
-            _resource(faults, f"{path}.{kind}", name, value)
+            if kind == "limits" or value != limits.get(name):  # else: said of the limit
+                _resource(faults, f"{path}.{kind}", name, value)
     for name, value in requests.items():
         limit = limits.get(name)
         if limit is None:
