@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Any, Dict, NamedTuple, Optional
-from urllib.parse import urljoin, urlsplit
+from typing import Dict, NamedTuple, Optional
 
 from agentshim import http1
 from agentshim.engine import Engine
@@ -58,42 +57,68 @@ def _tcp(spec: ProbeSpec, host: str) -> Attempt:
 
 def _http(spec: ProbeSpec, host: str) -> Attempt:
     deadline = time.monotonic() + spec.timeout_s
-    url = "%s://%s%s" % (spec.scheme.lower(), _place(host, spec.port), spec.path)
+    where = Target(spec.scheme == "HTTPS", host, spec.port, spec.path)
     for _ in range(MAX_REDIRECTS):
         try:
-            answer = _get(url, spec, deadline)
+            answer = _get(where, spec, deadline)
         except (OSError, http1.BadAnswer, ValueError) as error:
-            return Attempt(False, 'Get "%s": %s' % (url, _words(error)))
+            return Attempt(False, 'Get "%s": %s' % (where, _words(error)))
         if not 300 <= answer.status < 400 or not answer.location:
             break
-        target = urljoin(url, answer.location)
-        if urlsplit(target).hostname != urlsplit(url).hostname:
+        target = Target.redirected(where, answer.location)
+        if target is None:
             return Attempt(True, "Probe terminated redirects")
-        url = target
+        where = target
     else:
-        return Attempt(False, 'Get "%s": stopped after %d redirects' % (url, MAX_REDIRECTS))
+        return Attempt(False, 'Get "%s": stopped after %d redirects' % (where, MAX_REDIRECTS))
     if 200 <= answer.status < 400:
         return Attempt(True, "")
     return Attempt(False, "HTTP probe failed with statuscode: %d" % answer.status)
 
 
-def _get(url: str, spec: ProbeSpec, deadline: float) -> http1.Answer:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
-    headers: Dict[str, str] = {"Host": parts.netloc, "User-Agent": _USER_AGENT, "Accept": "*/*"}
+class Target(NamedTuple):
+    """Where an http probe goes."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+
+    def __str__(self) -> str:
+        scheme = "https" if self.secure else "http"
+        return "%s://%s%s" % (scheme, _place(self.host, self.port), self.path)
+
+    @classmethod
+    def redirected(cls, present: "Target", location: str) -> Optional["Target"]:
+        """Where a redirect leads, or None when that is another host."""
+        from urllib.parse import urljoin, urlsplit  # noqa: PLC0415 - only where there are redirects
+
+        parts = urlsplit(urljoin(str(present), location))
+        secure = parts.scheme == "https"
+        try:
+            port = parts.port or (443 if secure else 80)
+        except ValueError:
+            return None
+        if parts.hostname != present.host.lower():
+            return None
+        path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        return cls(secure, present.host, port, path)
+
+
+def _get(where: Target, spec: ProbeSpec, deadline: float) -> http1.Answer:
+    netloc = _place(where.host, where.port)
+    headers: Dict[str, str] = {"Host": netloc, "User-Agent": _USER_AGENT, "Accept": "*/*"}
     given = {name.lower() for name, _ in spec.headers}
     headers = {name: value for name, value in headers.items() if name.lower() not in given}
     headers.update(dict(spec.headers))
     headers["Connection"] = "close"
-    target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
-    connection: Any = http1.connect_tcp(str(parts.hostname), port, deadline)
+    connection = http1.connect_tcp(where.host, where.port, deadline)
     exchange = http1.Exchange(connection, deadline)
     try:
-        if secure:
+        if where.secure:
             connection.settimeout(max(0.001, deadline - time.monotonic()))
-            exchange = http1.Exchange(_secured(connection, str(parts.hostname)), deadline)
-        return exchange.request("GET", target, headers, b"", "1.1")
+            exchange = http1.Exchange(_secured(connection, where.host), deadline)
+        return exchange.request("GET", where.path, headers, b"", "1.1")
     finally:
         exchange.close()
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
 import socket
 import struct
+import sys
 import time
 from typing import Any, Dict, List
 
@@ -34,7 +34,7 @@ def facts() -> Dict[str, Any]:
         "addresses": _addresses(),
         "boot_id": boot_id(),
         "machine_id": read_text("/etc/machine-id").strip(),
-        "python": platform.python_version(),
+        "python": "%d.%d.%d" % sys.version_info[:3],
         "time_s": time.time(),
         "uptime_s": float((read_text("/proc/uptime").split() or ["0"])[0]),
         "init": read_text("/proc/1/comm").strip(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-import secrets
+import os
 from typing import Callable, Deque, Dict, List, Tuple
 
 from agentshim.wire import Message
@@ -21,7 +21,7 @@ class Journal:
     """
 
     def __init__(self) -> None:
-        self.epoch = secrets.token_hex(8)
+        self.epoch = os.urandom(8).hex()
         self.seq = 0
         self._events: Deque[Message] = collections.deque(maxlen=KEPT)
         self._latest: Dict[Tuple[str, str], Message] = {}

@@ -25,6 +25,8 @@ import time
 from typing import Any, Dict, List, Tuple
 
 START_S = 15.0
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536"}
+"""One heap for all threads, given back when free: half the memory after a busy moment."""
 
 
 class Refused(Exception):
@@ -173,6 +175,7 @@ def start(command: List[str], directory: str, digest: str) -> None:
         systemd = ["systemd-run", "--quiet", "--collect", "--unit", unit]
         systemd += ["--description", "orch shim", "--property", "Restart=on-failure"]
         systemd += ["--property", "MemoryMax=128M"]
+        systemd += ["--setenv=%s=%s" % item for item in ENVIRONMENT.items()]
         try:
             done = subprocess.run(
                 systemd + command,
@@ -198,7 +201,7 @@ def start(command: List[str], directory: str, digest: str) -> None:
         os.dup2(null, 1)
         os.dup2(log, 2)
         os.closerange(3, 1024)
-        os.execve(command[0], command, {"PATH": os.environ.get("PATH", os.defpath)})
+        os.execve(command[0], command, dict(ENVIRONMENT, PATH=os.environ.get("PATH", os.defpath)))
     os.wait()
 
 

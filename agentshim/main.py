@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -36,6 +35,7 @@ def main(arguments: List[str]) -> int:
 
 def serve(directory: str, digest: str, engine_socket: str, uid: int, gid: int) -> int:
     """Serves until told to end."""
+    from agentshim.files import remove_tree
     from agentshim.loop import Loop
     from agentshim.server import Server, listen
     from agentshim.service import Service, Settings
@@ -90,7 +90,10 @@ def serve(directory: str, digest: str, engine_socket: str, uid: int, gid: int) -
         os.unlink(settings.socket_path)
         os.unlink(pid_file)
         if any(clean_up):
-            shutil.rmtree(directory, ignore_errors=True)
+            try:
+                remove_tree(directory)
+            except OSError as error:
+                sys.stderr.write("cannot remove %s: %s\n" % (directory, error))
     # Workers may hang in calls to the engine; nobody waits for them.
     os._exit(0)
 

@@ -313,13 +313,13 @@ def _bound(call: Callable[[str, str], None], one: str, two: str) -> Callable[[],
 def _age_s(started_at: str) -> float:
     """Seconds since a time as the engine writes it; 0 when it cannot be read."""
     try:
-        whole = time.strptime(started_at[:19], "%Y-%m-%dT%H:%M:%S")
+        year, month, day = (int(part) for part in started_at[:10].split("-"))
+        hours, minutes, seconds = (int(part) for part in started_at[11:19].split(":"))
     except ValueError:
         return 0.0
-    return max(0.0, time.time() - _seconds(whole))
-
-
-def _seconds(moment: time.struct_time) -> float:
-    import calendar  # noqa: PLC0415 - pulls in datetime and locale: only when probes are there
-
-    return float(calendar.timegm(moment))
+    # Days since 1970 by the calendar's rule (the datetime module is half a megabyte).
+    past = year - (month <= 2)
+    days = past * 365 + past // 4 - past // 100 + past // 400
+    days += (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1 - 719468
+    began_s = days * 86400 + hours * 3600 + minutes * 60 + seconds
+    return max(0.0, time.time() - began_s)

@@ -8,8 +8,8 @@ class RemoteSettings:
     """How hosts are connected and watched.
 
     Attributes:
-        connect_timeout_s: for the TCP connection to a host or jump host.
-        login_timeout_s: for the key exchange and the login after it; a loaded sshd takes seconds.
+        connect_timeout_s: for connection, key exchange and login, per host or jump host; an sshd
+            on a loaded host takes seconds.
         keepalive_s: between SSH keep-alives. Only a backstop: the shim's heartbeat is quicker.
         keepalive_count: unanswered keep-alives after which the connection is given up.
         heartbeat_silence_s: a host is lost after this long without a heartbeat; the shim sends one
@@ -29,8 +29,7 @@ class RemoteSettings:
         shim_start_s: how long the shim may take to start and answer.
     """
 
-    connect_timeout_s: float = 10.0
-    login_timeout_s: float = 20.0
+    connect_timeout_s: float = 15.0
     keepalive_s: float = 3.0
     keepalive_count: int = 2
     heartbeat_silence_s: float = 3.5

@@ -113,7 +113,6 @@ async def _connect(
             compression_algs=["none"],
             client_factory=lambda: watch,
             connect_timeout=settings.connect_timeout_s,
-            login_timeout=settings.login_timeout_s,
             keepalive_interval=settings.keepalive_s,
             keepalive_count_max=settings.keepalive_count,
             preferred_auth="publickey",
