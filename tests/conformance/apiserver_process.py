@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from orchestrator.store.sqlite import FileSqlite
+from orchestrator.store.sql import FileSqlite
 
 from orchestrator.apiserver.app import build_app
 from orchestrator.apiserver.authn import Authenticator
