@@ -42,7 +42,7 @@ class Executor:
         for _, group in groupby(intents, type):
             run = [self._one(intent) for intent in group]
             for start in range(0, len(run), _AT_ONCE):
-                await _together(run[start : start + _AT_ONCE])
+                await together(run[start : start + _AT_ONCE])
 
     async def _one(self, intent: Intent) -> None:
         match intent:
@@ -124,7 +124,7 @@ class Executor:
         )
 
 
-async def _together(run: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def together(run: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Runs coroutines at the same time and waits for all; raises the worst failure.
 
     A failure that is no Conflict is worse than a Conflict. Cancelling cancels and awaits them all.

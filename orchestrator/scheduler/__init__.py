@@ -1,1 +1,4 @@
-"""Binds pods to nodes: filters, scores, cycle (pure) and the loop."""
+"""Puts pods on hosts: view, filters, scores, cycle (pure), and the loop that binds.
+
+Knows hosts and pods only from the store. Start reading at `cycle.py`.
+"""
