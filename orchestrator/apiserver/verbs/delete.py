@@ -94,7 +94,7 @@ async def delete_options(services: Services, request: Request) -> DeleteOptions:
         Invalid: an unknown propagation policy, a negative grace.
     """
     body = await read_optional_document(request, services.settings.max_depth) or {}
-    if body.get("kind") not in {None, "", "DeleteOptions"}:
+    if body.get("kind") not in (None, "", "DeleteOptions"):  # may be unhashable
         raise BadRequest(f"the body of a DELETE must be DeleteOptions, not {body['kind']}")
     query = request.query
     merged: Document = dict(body)
@@ -105,8 +105,12 @@ async def delete_options(services: Services, request: Request) -> DeleteOptions:
         merged.setdefault("propagationPolicy", query.text("propagationPolicy"))
     if "orphanDependents" in query and "propagationPolicy" not in merged:
         merged.setdefault("orphanDependents", query.flag("orphanDependents"))
-    dry_run = query.text("dryRun") == "All" or merged.get("dryRun") == ["All"]
+    dry_run = query.text("dryRun") == "All" or "All" in _texts(merged.get("dryRun"))
     return _options(merged, dry_run=dry_run)
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _options(document: Document, *, dry_run: bool) -> DeleteOptions:
@@ -118,6 +122,8 @@ def _options(document: Document, *, dry_run: bool) -> DeleteOptions:
     propagation = document.get("propagationPolicy")
     if propagation is None and document.get("orphanDependents") is True:
         propagation = "Orphan"
+    if propagation is not None and not isinstance(propagation, str):
+        raise BadRequest("propagationPolicy must be a string")
     if propagation is not None and propagation not in _PROPAGATIONS:
         message = (
             f'Unsupported value: "{propagation}": supported values: '
@@ -135,7 +141,7 @@ def _options(document: Document, *, dry_run: bool) -> DeleteOptions:
     if not isinstance(preconditions, dict):
         raise BadRequest("preconditions must be an object")
     revision = str(preconditions.get("resourceVersion") or "")
-    if revision and not revision.isdigit():
+    if revision and not (revision.isascii() and revision.isdigit() and len(revision) < 19):
         raise BadRequest("preconditions.resourceVersion must be a number")
     uid = preconditions.get("uid")
     return DeleteOptions(
