@@ -43,7 +43,9 @@ class AdminApi:
     @property
     def url(self) -> str:
         """Where the server listens on this machine."""
-        return f"https://127.0.0.1:{self._state.port('apiserver', DEFAULT_API_PORT)}"
+        host = self._state.api_host()
+        shown = f"[{host}]" if ":" in host else host
+        return f"https://{shown}:{self._state.port('apiserver', DEFAULT_API_PORT)}"
 
     def ready(self) -> str:
         """Why the server is not ready, empty when it is."""

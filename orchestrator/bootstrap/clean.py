@@ -49,7 +49,7 @@ def shims():
                 words = file.read().split(b"\0")
         except OSError:
             continue
-        if any(re.match(rb"(/run|/dev/shm|/run/user/\d+)/orch[^/]*/", word) for word in words[:4]):
+        if any(re.match(rb"(/run|/dev/shm|/run/user/\d+)/orch[^/]*/", word) for word in words[:8]):
             yield int(entry)
 
 def kill_shims():

@@ -11,8 +11,9 @@ from typing import Final, Literal
 
 SOCKET: Final = "/var/run/docker.sock"
 PYTHON_MODULES: Final = (
-    "asyncio", "base64", "hashlib", "hmac", "http.client", "json", "selectors", "signal", "socket",
-    "struct", "subprocess", "tempfile", "threading", "urllib.parse", "zipimport", "zlib",
+    "binascii", "collections", "fcntl", "functools", "hashlib", "heapq", "itertools", "json", "os",
+    "pwd", "queue", "selectors", "signal", "socket", "ssl", "stat", "struct", "subprocess",
+    "threading", "traceback", "typing", "urllib.parse", "zipimport",
 )  # fmt: skip
 """What the shim imports; the minimal Python packages of some distributions lack a part of it."""
 

@@ -157,8 +157,8 @@ class _Run:
             self._tell_control_plane_plan(outcomes)
             return self._summary(outcomes)
         self._remember(outcomes)
-        if not any(o.prepared for o in outcomes) and not self._service.pid():
-            failure = Failure("server", "not started: no host is prepared")
+        if not any(o.prepared for o in outcomes) and not self._state.kubeconfig.is_file():
+            failure = Failure("server", "not set up: no host is prepared")
             self._report(HostEvent("", "server", "failed", failure.message))
             return self._summary(outcomes, server=failure)
         try:
@@ -200,11 +200,14 @@ class _Run:
         if request.lb_port:
             wanted["loadbalancer"] = {"port": request.lb_port}
         changed = self._state.write_settings(wanted)
-        names = [*own_names(), *([request.address] if request.address else [])]
+        names = [*own_names(), self._state.api_host(), request.address]
         port = self._api.url.rpartition(":")[2]
         url = f"https://{request.address}:{port}" if request.address else self._api.url
         ensure_credentials(
-            request.state_dir, names, cluster=request.inventory.cluster, server_url=url
+            request.state_dir,
+            [n for n in names if n],
+            cluster=request.inventory.cluster,
+            server_url=url,
         )
         if self._service.pid():
             if not changed:

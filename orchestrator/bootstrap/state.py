@@ -22,6 +22,7 @@ from orchestrator.kit.errors import ConfigError
 
 DEFAULT_API_PORT: Final = 8080
 DEFAULT_LB_PORT: Final = 8081
+_ANY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,11 @@ class StateDirectory:
         value = (self.read_settings().get(section) or {}).get("port", default)
         return value if isinstance(value, int) else default
 
+    def api_host(self) -> str:
+        """Where the API server is reached from this machine."""
+        host = (self.read_settings().get("apiserver") or {}).get("host", "")
+        return host if isinstance(host, str) and host not in _ANY_ADDRESS else "127.0.0.1"
+
     def write_inventory(self, inventory: Inventory) -> None:
         """Keeps what was bootstrapped last."""
         write_if_changed(self._inventory, json.dumps(asdict(inventory), indent=1).encode())
@@ -148,7 +154,7 @@ class StateDirectory:
 
 def own_names(towards: Iterable[str] = ()) -> list[str]:
     """This machine's names and the addresses that it has on the way to others; without repeats."""
-    names = [socket.gethostname(), socket.getfqdn()]
+    names = [socket.gethostname()]
     for host in ("192.0.2.1", *towards):
         try:
             family, kind, _, _, address = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
@@ -157,4 +163,4 @@ def own_names(towards: Iterable[str] = ()) -> list[str]:
                 names.append(probe.getsockname()[0])
         except OSError:
             continue
-    return list(dict.fromkeys(n for n in names if n and n != "0.0.0.0"))
+    return list(dict.fromkeys(n for n in names if n not in _ANY_ADDRESS))

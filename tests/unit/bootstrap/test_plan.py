@@ -1,11 +1,19 @@
 # ruff: noqa: E501
 """Facts in, exact steps out; a host that is as it should be gets none."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from orchestrator.bootstrap.facts import FactsError, HostFacts, facts_command, parse_facts
+from orchestrator.bootstrap.facts import (
+    PYTHON_MODULES,
+    FactsError,
+    HostFacts,
+    facts_command,
+    parse_facts,
+)
 from orchestrator.bootstrap.plan import HostPlan, package_family, plan_host
 from orchestrator.bootstrap.settings import BootstrapSettings
 
@@ -87,6 +95,18 @@ def test_one_word_per_shell_so_that_every_login_shell_can_run_it():
     assert "\n" not in command
     assert "'" not in command
     assert command.endswith(" | base64 -d | sh")
+
+
+def test_python_is_asked_for_everything_that_the_shim_imports():
+    imported = set()
+    for file in (Path(__file__).parents[3] / "agentshim").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module)
+    builtin = {"__future__", "sys", "time"}
+    assert {m for m in imported if not m.startswith("agentshim")} - builtin <= set(PYTHON_MODULES)
 
 
 def test_a_prepared_host_needs_nothing():
