@@ -11,8 +11,6 @@ import signal
 import sys
 from pathlib import Path
 
-from orchestrator.store.sql import FileSqlite
-
 from orchestrator.apiserver.app import build_app
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.ports import bind
@@ -24,6 +22,7 @@ from orchestrator.kit.aio.logging import configure_logging
 from orchestrator.kit.clock import SystemClock
 from orchestrator.kit.errors import Unreachable
 from orchestrator.registry.registry import Registry
+from orchestrator.store.sql import FileSqlite
 from orchestrator.store.store import Store
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from orchestrator.store.inline import InlineSqlite
 
 from orchestrator.apiserver.app import ApiServer, build_app
 from orchestrator.apiserver.authn import Authenticator
@@ -15,6 +14,7 @@ from orchestrator.credentials.tokens import TokenOwner
 from orchestrator.kit.errors import Unreachable
 from orchestrator.registry.registry import Registry
 from orchestrator.store.settings import StoreSettings
+from orchestrator.store.sql import InlineSqlite
 from orchestrator.store.store import Store
 from tests.unit.apiserver.client import Client
 
