@@ -8,20 +8,19 @@ the container may have been restarted, replaced or removed meanwhile.
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import Callable, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from agentshim.attempts import Attempt, attempt
-from agentshim.engine import Engine, Inspected, Watch
+from agentshim.engine import Engine, Inspected
 from agentshim.journal import Journal
 from agentshim.loop import Loop, Timer
 from agentshim.specs import ContainerSpec, ProbeSpec, Tally
+from agentshim.watch import EngineWatch
 from agentshim.wire import Failure, Message
 
 MAX_MESSAGE = 1024
 MAX_CONTAINERS = 2000
-_WATCH_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
 
 
 class _Probe:
@@ -48,6 +47,7 @@ class _Container:
         self.restarts = restarts
         self.run = 0
         self.running = False
+        self.acting = False
         self.started_at = ""
         self.address = ""
         self.probes = {kind: _Probe(kind, each) for kind, each in spec.probes}
@@ -67,8 +67,9 @@ class Prober:
         self._engine = engine
         self._journal = journal
         self._containers: Dict[str, _Container] = {}
-        self._watching = False
-        self._watch: Optional[Watch] = None
+        self._watch = EngineWatch(
+            loop, engine, lambda: bool(self._containers), self.look_at_all, self.happened
+        )
 
     # ---- operations
 
@@ -86,7 +87,7 @@ class Prober:
             for probe in container.probes.values():
                 self._publish(container, probe, None)
             self._look(container)
-            self._ensure_watch()
+            self._watch.ensure()
         return self.states(spec.container_id)
 
     def remove(self, container_id: str) -> bool:
@@ -96,8 +97,7 @@ class Prober:
             return False
         container.rest()
         self._journal.forget(container_id)
-        if not self._containers and self._watch is not None:
-            self._watch.close()
+        self._watch.end()
         return True
 
     def states(self, container_id: str = "") -> List[Message]:
@@ -106,6 +106,11 @@ class Prober:
         return [self._journal.latest(c.spec.container_id, kind) for c in found for kind in c.probes]
 
     # ---- what the engine says
+
+    def look_at_all(self) -> None:
+        """Asks the engine for the state of every container with probes."""
+        for container in list(self._containers.values()):
+            self._look(container)
 
     def _look(self, container: _Container) -> None:
         """Asks the engine for the container's state, and goes by it."""
@@ -140,6 +145,8 @@ class Prober:
         self._loop.call_later(2.0, lambda: self._look(container) if container.run == run else None)
 
     def _observed(self, container: _Container, info: Inspected) -> None:
+        if container.acting:
+            return  # whoever acts looks again afterwards
         container.address = info.address
         if not info.running:
             if container.running:
@@ -207,7 +214,8 @@ class Prober:
     def _act(self, container: _Container, probe: _Probe, result: Attempt) -> None:
         """Restarts or stops the container; no attempts meanwhile."""
         container.rest()
-        run, spec = container.run, container.spec
+        container.acting = True
+        spec = container.spec
         grace_s = spec.grace_s if probe.spec.grace_s is None else probe.spec.grace_s
         action = spec.on_failure
         if action == "restart":
@@ -219,7 +227,8 @@ class Prober:
             call(spec.container_id, grace_s)
 
         def done(_result: object, error: Optional[Exception]) -> None:
-            if self._containers.get(spec.container_id) is not container or container.run != run:
+            container.acting = False
+            if self._containers.get(spec.container_id) is not container:
                 return
             if error is not None:
                 if action == "restart":
@@ -261,53 +270,17 @@ class Prober:
 
     # ---- the engine's events
 
-    def _ensure_watch(self) -> None:
-        if not self._watching:
-            self._watching = True
-            threading.Thread(target=self._follow, daemon=True).start()
-
-    def _follow(self) -> None:
-        """Follows the engine's events as long as there are probes; on a thread of its own."""
-        failures = 0
-        while self._containers:
-            try:
-                watch = self._engine.watch()
-            except (OSError, Failure, ValueError):
-                time.sleep(_WATCH_AGAIN_S[min(failures, len(_WATCH_AGAIN_S) - 1)])
-                failures += 1
-                continue
-            failures = 0
-            self._watch = watch
-            self._loop.call_soon(self._look_at_all)
-            for action, container_id in watch.events():
-                self._loop.call_soon(_bound(self._happened, action, container_id))
-            self._watch = None
-            time.sleep(_WATCH_AGAIN_S[0])
-        self._loop.call_soon(self._watch_ended)
-
-    def _watch_ended(self) -> None:
-        self._watching = False
-        if self._containers:
-            self._ensure_watch()
-
-    def _look_at_all(self) -> None:
-        for container in list(self._containers.values()):
-            self._look(container)
-
-    def _happened(self, action: str, container_id: str) -> None:
+    def happened(self, action: str, container_id: str) -> None:
+        """The engine says that something happened to a container."""
         if action == "destroy":
             self.remove(container_id)
             return
         for container in list(self._containers.values()):
             spec = container.spec
             if container_id in (spec.container_id, spec.address_of):
-                if action == "die" and container_id == spec.container_id:
+                if action == "die" and container_id == spec.container_id and not container.acting:
                     container.started_at = ""
                 self._look(container)
-
-
-def _bound(call: Callable[[str, str], None], one: str, two: str) -> Callable[[], None]:
-    return lambda: call(one, two)
 
 
 def _age_s(started_at: str) -> float:

@@ -13,12 +13,13 @@ from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import ShimError
 from orchestrator.remote.dialer import UnixStream
 from orchestrator.remote.docker.engine import DockerEngine
+from orchestrator.remote.docker.http import POOL_LIMIT
 from orchestrator.remote.seams import Engine, Host, HostAddress, NodeTransport, Shim
 from orchestrator.remote.settings import RemoteSettings
 from orchestrator.remote.shim.build import build_shim
 from orchestrator.remote.shim.client import Memory, ShimClient
 from orchestrator.remote.shim.launch import launch_shim
-from orchestrator.remote.ssh.connection import SshTransport
+from orchestrator.remote.ssh.connection import POOL_OVER_BRIDGES, SshTransport
 from orchestrator.remote.ssh.login import banner, login
 from orchestrator.remote.ssh.pool import Handshakes
 
@@ -55,7 +56,12 @@ class SshHostConnector:
         engine: DockerEngine | None = None
         try:
             shim = await self._attach(transport, address)
-            engine = DockerEngine(transport, address.docker_socket, address.node)
+            engine = DockerEngine(
+                transport,
+                address.docker_socket,
+                address.node,
+                connections=POOL_OVER_BRIDGES if transport.bridging else POOL_LIMIT,
+            )
             await engine.ping()
         except BaseException:
             await _close(shim, engine, transport)
@@ -75,8 +81,9 @@ class SshHostConnector:
                     privileged=address.become or address.user == "root",
                     python=self._settings.python,
                 )
-                path = launched.socket
-                _, stream = await transport.dial(lambda: UnixStream("shim"), path)
+                python = self._settings.python
+                transport.use_bridge([python, "-I", "-S", launched.zip, "bridge"])
+                _, stream = await transport.dial(lambda: UnixStream("shim"), launched.socket)
                 return await ShimClient.attach(
                     stream,
                     node=address.node,

@@ -7,9 +7,11 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import json
 import os
 import random
 import secrets
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -28,6 +30,8 @@ from orchestrator.kit.errors import (
 from orchestrator.remote.connect import SshHostConnector
 from orchestrator.remote.seams import Host, HostAddress
 from orchestrator.remote.settings import RemoteSettings
+from orchestrator.remote.ssh.login import login
+from orchestrator.remote.ssh.pool import Handshakes
 from tests.contract.engine_suite import EngineRig, EngineSuite
 from tests.rig.images import ensure_busybox
 from tests.rig.sshd import Sshd, free_port, make_key, running_sshd
@@ -46,17 +50,20 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def settings() -> RemoteSettings:
-    return RemoteSettings(runtime_dir=f"/run/orch-test-{secrets.token_hex(3)}", ssh_config="")
+@pytest.fixture
+def settings() -> Iterator[RemoteSettings]:
+    with own_runtime_dir() as settings:
+        yield settings
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_shim_stays(settings: RemoteSettings) -> Iterator[None]:
-    yield
-    pid_file = Path(settings.runtime_dir, "shim.pid")
-    if pid_file.exists():
-        os.kill(int(pid_file.read_text().split('"pid": ')[1].split(",")[0]), signal.SIGTERM)
+@contextlib.contextmanager
+def own_runtime_dir() -> Iterator[RemoteSettings]:
+    """Settings for a shim of the test's own; afterwards neither process nor directory is left."""
+    directory = Path(f"/run/orch-test-{secrets.token_hex(3)}")
+    yield RemoteSettings(runtime_dir=str(directory), ssh_config="")
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(json.loads((directory / "shim.pid").read_text())["pid"], signal.SIGTERM)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture
@@ -264,11 +271,9 @@ async def test_a_lost_connection_is_told_at_once(sshd: Sshd, host: Host) -> None
 
 
 async def test_a_host_that_falls_silent_is_lost_in_time(tmp_path: Path) -> None:
-    settings = RemoteSettings(runtime_dir=f"/run/orch-test-{secrets.token_hex(3)}", ssh_config="")
     loop = asyncio.get_running_loop()
-    with running_sshd(tmp_path) as sshd:
+    with own_runtime_dir() as settings, running_sshd(tmp_path) as sshd:
         host = await SshHostConnector(settings).connect(address_of(sshd))
-        pid = (await host.shim.call("hello", {"protocol": 1}))["pid"]
         children = Path(f"/proc/{sshd.process.pid}/task/{sshd.process.pid}/children")
         stopped = [int(child) for child in children.read_text().split()] + [sshd.process.pid]
         for each in stopped:
@@ -281,7 +286,6 @@ async def test_a_host_that_falls_silent_is_lost_in_time(tmp_path: Path) -> None:
         for each in stopped:
             os.kill(each, signal.SIGCONT)
         await host.close()
-        os.kill(pid, signal.SIGTERM)
 
 
 async def test_a_changed_host_key_is_told_with_both_fingerprints(
@@ -345,14 +349,23 @@ async def test_through_a_jump_host(
         await host.close()
 
 
-async def test_forwarding_that_is_off_is_explained(
+async def test_where_sshd_forwards_no_sockets_sessions_carry_the_streams(
     tmp_path: Path, settings: RemoteSettings
 ) -> None:
-    with (
-        running_sshd(tmp_path, "AllowStreamLocalForwarding no") as sshd,
-        pytest.raises(Unreachable, match="AllowStreamLocalForwarding"),
-    ):
-        await SshHostConnector(settings).connect(address_of(sshd))
+    with running_sshd(tmp_path, "AllowStreamLocalForwarding no") as sshd:
+        handshakes = Handshakes(settings, random.Random(1))
+        transport = await login(address_of(sshd), settings, handshakes)
+        with pytest.raises(Unreachable, match="AllowStreamLocalForwarding"):
+            await transport.open_unix("/var/run/docker.sock")
+        await transport.close()
+
+        host = await SshHostConnector(settings).connect(address_of(sshd))
+        async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
+            for _ in range(20):
+                group.create_task(host.engine.ping())
+        assert (await host.transport.run(["echo", "still"])).stdout == "still\n"
+        await host.shim.call("shutdown", {"clean": True})
+        await host.close()
 
 
 async def test_commands_and_files_take_any_word(host: Host, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from orchestrator.remote.dialer import Dialer
 from orchestrator.remote.docker import parse
 from orchestrator.remote.docker.frames import Demultiplexer
 from orchestrator.remote.docker.hijack import HijackedSession, hijack
-from orchestrator.remote.docker.http import EngineHttp, lines
+from orchestrator.remote.docker.http import POOL_LIMIT, EngineHttp, lines
 from orchestrator.remote.docker.references import auth_header, split_reference
 from orchestrator.remote.seams import (
     SUBSCRIBED,
@@ -43,12 +43,18 @@ class DockerEngine:
         dialer: opens its socket.
         socket_path: where the socket is, as the dialer sees it.
         node: the host's name, for errors.
+        connections: at most so many at once, but for exec and attach; further calls wait.
     """
 
     def __init__(
-        self, dialer: Dialer, socket_path: str = "/var/run/docker.sock", node: str = ""
+        self,
+        dialer: Dialer,
+        socket_path: str = "/var/run/docker.sock",
+        node: str = "",
+        *,
+        connections: int = POOL_LIMIT,
     ) -> None:
-        self._http = EngineHttp(dialer, socket_path, node)
+        self._http = EngineHttp(dialer, socket_path, node, connections)
         self._inspects = asyncio.Semaphore(_INSPECTS_AT_ONCE)
 
     # ---- the engine itself

@@ -29,8 +29,8 @@ _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_r
 
 
 class _DialConnector(aiohttp.BaseConnector):
-    def __init__(self, dialer: Dialer, path: str) -> None:
-        super().__init__(limit=POOL_LIMIT, keepalive_timeout=60.0)
+    def __init__(self, dialer: Dialer, path: str, limit: int) -> None:
+        super().__init__(limit=limit, keepalive_timeout=60.0)
         self._dialer = dialer
         self._path = path
 
@@ -45,10 +45,11 @@ class _DialConnector(aiohttp.BaseConnector):
 class EngineHttp:
     """Requests to one engine. Errors: EngineError for what it says, ChannelLost for silence."""
 
-    def __init__(self, dialer: Dialer, socket_path: str, node: str) -> None:
+    def __init__(self, dialer: Dialer, socket_path: str, node: str, limit: int) -> None:
         self.node = node
         self._dialer = dialer
         self._path = socket_path
+        self._limit = limit
         self._session: aiohttp.ClientSession | None = None
         self._prefix = ""
         self._closed = False
@@ -190,7 +191,7 @@ class EngineHttp:
         if self._closed:
             raise ChannelLost("the engine's channel is closed", node=self.node, operation=operation)
         if self._session is None:
-            connector = _DialConnector(self._dialer, self._path)
+            connector = _DialConnector(self._dialer, self._path, self._limit)
             self._session = aiohttp.ClientSession(
                 "http://engine", connector=connector, timeout=_NO_TIMEOUT, auto_decompress=False
             )

@@ -8,16 +8,26 @@ TCP_NODELAY only then, and tunnels alone suffer 40 ms stalls.
 import asyncio
 import shlex
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import asyncssh
+import structlog
 
 from orchestrator.kit.errors import ChannelLost, ExecFailed, Unreachable
 from orchestrator.remote.dialer import P, UnixStream
 from orchestrator.remote.seams import ByteStream, CommandResult
 from orchestrator.remote.ssh.bridge import ProtocolSession
-from orchestrator.remote.ssh.explain import PROBE, explain
+from orchestrator.remote.ssh.explain import PROBE, explain, forwarding_is_off
 
-_PUT_FILE = (
+_log = structlog.get_logger("ssh")
+
+_BRIDGES: Final = 7
+_RUNS_BESIDE_BRIDGES: Final = 2
+"""Together with one in reserve these stay below sshd's default of ten sessions."""
+POOL_OVER_BRIDGES: Final = 5
+"""Engine connections over bridges: one more is the shim's, one is left for exec and attach."""
+
+_PUT_FILE: Final = (
     'umask 077 && t="$1.$$.tmp" && trap \'rm -f "$t"\' EXIT && cat > "$t" && chmod "$2" "$t"'
     ' && mv -f "$t" "$1"'
 )
@@ -76,6 +86,9 @@ class SshTransport:
         self.become = become
         self.python = python
         self._sessions = asyncio.Semaphore(sessions)
+        self._bridge: tuple[str, ...] = ()
+        self._bridging = False
+        self._bridges = asyncio.Semaphore(_BRIDGES)
 
     async def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", privileged: bool = False
@@ -163,6 +176,8 @@ class SshTransport:
             Unreachable: the socket cannot be opened; the message says why and what to do.
             ChannelLost: the SSH connection is gone.
         """
+        if self._bridging:
+            return await self._dial_session(factory, path)
         protocol = factory()
         try:
             channel, _ = await self._connection.create_unix_connection(
@@ -172,12 +187,48 @@ class SshTransport:
             if self._watch.lost.is_set():
                 raise self._lost(error, f"open {path}") from error
             verdict = await self._verdict(path)
+            if forwarding_is_off(verdict) and self._bridge:
+                _log.warning("ssh.forwarding_off", node=self.node, path=path)
+                self._bridging = True
+                self._sessions = asyncio.Semaphore(_RUNS_BESIDE_BRIDGES)
+                return await self._dial_session(factory, path)
             raise Unreachable(
                 explain(verdict, path, self.user), node=self.node, operation=f"open {path}"
             ) from error
         except (asyncssh.Error, OSError) as error:
             raise self._lost(error, f"open {path}") from error
         return channel, protocol  # type: ignore[return-value]  # an asyncio.Transport but for its base
+
+    def use_bridge(self, argv: Sequence[str]) -> None:
+        """Gives a command that, with a path added, copies between its stdio and that socket.
+
+        It is what `dial` falls back to where sshd does not forward Unix sockets; it then costs one
+        of sshd's few sessions per stream.
+        """
+        self._bridge = tuple(argv)
+
+    @property
+    def bridging(self) -> bool:
+        """Whether `dial` has to use sessions."""
+        return self._bridging
+
+    async def _dial_session(
+        self, factory: Callable[[], P], path: str
+    ) -> tuple[asyncio.Transport, P]:
+        protocol = factory()
+        await self._bridges.acquire()
+        try:
+            channel, _ = await self._connection.create_session(
+                lambda: ProtocolSession(protocol, self._bridges.release),
+                shlex.join((*self._bridge, path)),
+                encoding=None,
+            )
+        except BaseException as error:
+            self._bridges.release()
+            if isinstance(error, (asyncssh.Error, OSError)):
+                raise self._lost(error, f"open {path}") from error
+            raise
+        return channel, protocol  # type: ignore[return-value]  # as in `dial`
 
     async def open_unix(self, path: str) -> ByteStream:
         """Connects to a Unix socket on the host; errors as `dial`."""
