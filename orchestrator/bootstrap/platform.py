@@ -13,6 +13,7 @@ from orchestrator.bootstrap.inventory.model import Inventory, InventoryNode
 from orchestrator.bootstrap.join import drain, list_nodes, register, remove_node, wait_ready
 from orchestrator.bootstrap.nodes import Document, address_of, leftovers
 from orchestrator.bootstrap.runner import (
+    EventState,
     Failure,
     HostEvent,
     HostOutcome,
@@ -243,7 +244,9 @@ class _Run:
                 HostEvent(name, "clean", "warning", f"could not be cleaned: {error.message}")
             )
             return
-        self._report(HostEvent(name, "clean", "changed", removed or "nothing of ours there"))
+        state: EventState = "changed" if removed else "done"
+        self._report(HostEvent(name, "clean", state, removed or "nothing of ours there"))
+        self._connector.keys.forget(name)
         if left:
             self._report(HostEvent(name, "clean", "warning", f"left: {left}"))
         else:
@@ -291,5 +294,6 @@ class _Run:
 def _with_failures(
     outcomes: Sequence[HostOutcome], step: str, failures: dict[str, str]
 ) -> list[HostOutcome]:
-    return [o.failed_at(step, failures[o.node.name]) if o.node.name in failures else o
-            for o in outcomes]  # fmt: skip
+    return [
+        o.failed_at(step, failures[o.node.name]) if o.node.name in failures else o for o in outcomes
+    ]
