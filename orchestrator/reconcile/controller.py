@@ -30,6 +30,8 @@ from orchestrator.store.objects import StoreEvent
 
 _log: Final = structlog.get_logger("controller")
 _CONFLICT_DELAY_S: Final = 0.005
+_SHORTEST_S: Final = 0.01
+"""Least delay of a RequeueAfter: a plan that asks for less would spin on a rounded clock."""
 
 Plan = Callable[[ObjectKey], Sequence[Intent]]
 CarryOut = Callable[[Sequence[Intent]], Awaitable[None]]
@@ -157,7 +159,7 @@ class Controller:
             intents = self._plan(key)
             for intent in intents:
                 if isinstance(intent, RequeueAfter):
-                    queue.add_after(key, intent.delay_s)
+                    queue.add_after(key, max(intent.delay_s, _SHORTEST_S))
             await self._carry_out(intents)
             queue.forget(key)
         except asyncio.CancelledError:
