@@ -63,7 +63,7 @@ def test_containers_run_with_limits_and_published_ports(rig, shop_image):
     rig.seed(shop_image)
     host = rig.hosts[0]
     rig.run(host.name, "docker", "run", "-d", "--name", "echo", "-m", "32m", "--cpus", "0.5",
-            "-p", "20000:8080", shop_image, "/bin/busybox", "nc", "-lk", "-p", "8080", "-e",
+            "-p", "20000:8080", shop_image, "/bin/busybox", "nc", "-ll", "-p", "8080", "-e",
             "/bin/busybox", "echo", "SSH-")  # fmt: skip
     deadline = time.monotonic() + 10
     while (seen := banner(host, 20000)) != "SSH-" and time.monotonic() < deadline:
