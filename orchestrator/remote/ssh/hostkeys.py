@@ -62,8 +62,8 @@ class PinnedKeys:
     def mismatch(self, shown: asyncssh.SSHKey | None, node: str) -> HostKeyMismatch:
         """The error for a key that is not pinned."""
         seen = f"{_kind(shown)} {shown.get_fingerprint()}" if shown else "a key we cannot read"
-        if shown is not None and shown in self._revoked:
-            message = f"{self.label} shows the key {seen}, which {self._file} marks as revoked."
+        if shown is None and self._revoked:
+            message = f"{self.label} shows a key that {self._file} marks as revoked."
         elif not self.keys and not self._authorities:
             message = (
                 f"the host key of {self.label} is unknown: it shows {seen}, and"
