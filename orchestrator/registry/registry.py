@@ -244,7 +244,8 @@ class Registry:
         verbs = row.verbs
         if subresource:
             found = row.subresource(subresource)
-            verbs = found.verbs if found is not None else ()
+            # who may replace one may patch it, also where discovery offers only the former
+            verbs = (*found.verbs, "patch") if found is not None and "update" in found.verbs else ()
         if verb not in verbs:
             raise faults.unsupported_verb(row, verb)
         return row

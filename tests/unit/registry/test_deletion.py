@@ -181,3 +181,11 @@ async def test_a_collection(registry):
         ("a", True), ("b", True), ("held", False),
     ]  # fmt: skip
     assert [item.key.name for item in registry.list("configmaps").items] == ["c", "held"]
+
+
+async def test_a_namespaces_finalizer_can_be_patched_away(registry):
+    ns = ObjectKey("namespaces", "", "n")
+    item = await registry.create("namespaces", "", {"metadata": {"name": "n"}})
+    await registry.patch(ns, Patch("merge", {"spec": {"finalizers": []}}), subresource="finalize")
+    assert registry.get(ns).uid == item.uid, "alone it does not delete"
+    assert (await registry.delete(ns)).gone
