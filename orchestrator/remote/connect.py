@@ -7,7 +7,6 @@ goes down together: a new connection starts from nothing but the memory of the s
 import asyncio
 import random
 from collections.abc import Awaitable
-from typing import Final
 
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import ShimError
@@ -19,12 +18,10 @@ from orchestrator.remote.settings import RemoteSettings
 from orchestrator.remote.shim.build import build_shim
 from orchestrator.remote.shim.client import Memory, ShimClient
 from orchestrator.remote.shim.launch import launch_shim
+from orchestrator.remote.silence import TICK_S, Silence
 from orchestrator.remote.ssh.connection import POOL_OVER_BRIDGES, SshTransport
 from orchestrator.remote.ssh.login import banner, login
 from orchestrator.remote.ssh.pool import Handshakes
-
-_TICK_S: Final = 0.25
-_CLOSE_S: Final = 5.0
 
 
 class SshHostConnector:
@@ -167,27 +164,20 @@ class SshHost:
 
     async def _wait_silent(self) -> str:
         loop = asyncio.get_running_loop()
-        settings = self._settings
-        stalled_s = 0.0
-        heard_s = self._shim.last_heard_s
-        answered_s = float("-inf")
+        silence = Silence(
+            limit_s=self._settings.heartbeat_silence_s,
+            patience_s=self._settings.heartbeat_patience_s,
+            heard_s=self._shim.last_heard_s,
+        )
         while True:
-            before_s = loop.time()
-            await asyncio.sleep(_TICK_S)
-            if self._shim.last_heard_s != heard_s:
-                heard_s, stalled_s = self._shim.last_heard_s, 0.0
-                continue
-            stalled_s += max(0.0, loop.time() - before_s - 2 * _TICK_S)
-            silent_s = loop.time() - heard_s - stalled_s
-            if silent_s < settings.heartbeat_silence_s / 2:
-                continue
-            if await self._answers():
-                answered_s = loop.time()
-            silent_s = loop.time() - self._shim.last_heard_s - stalled_s
-            patient = loop.time() - answered_s < 1.5
-            limit_s = settings.heartbeat_patience_s if patient else settings.heartbeat_silence_s
-            if silent_s >= limit_s:
-                return f"no heartbeat from the host for {silent_s:.1f} s"
+            due_s = loop.time() + TICK_S
+            await asyncio.sleep(TICK_S)
+            silence.tick(self._shim.last_heard_s, loop.time() - due_s)
+            if silence.is_suspicious(loop.time()) and await self._answers():
+                silence.answered(loop.time())
+            silence.tick(self._shim.last_heard_s, 0.0)
+            if silence.is_lost(loop.time()):
+                return f"no heartbeat from the host for {silence.silent_s(loop.time()):.1f} s"
 
     async def _answers(self) -> bool:
         if self._address.jump:
