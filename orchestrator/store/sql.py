@@ -216,7 +216,7 @@ class SqliteEngine:
         except sa.exc.SQLAlchemyError as error:
             self._rollback()
             raise ServiceUnavailable(f"the store cannot compact: {_words(error)}") from error
-        return done.rowcount
+        return int(done.rowcount)
 
     def close(self) -> None:
         """Closes the database; idempotent."""

@@ -1,0 +1,234 @@
+"""What the balancer should serve: a pure function from Services and EndpointSlices.
+
+Routing over HTTP: by Host `<service>.<namespace>[.anything]` first; else by path: `/<service>/...`
+in namespace default, else `/<namespace>/<service>/...`; the prefix is stripped. The port of a Service
+that HTTP goes to is the one with appProtocol http, else named http or web, else its first TCP port.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from orchestrator.api.names import SLICE_SERVICE
+from orchestrator.api.types.apps import Endpoint, EndpointSlice
+from orchestrator.api.types.service import Service, ServicePort
+
+DEFAULT_NAMESPACE: Final = "default"
+_HTTP_NAMES: Final = ("http", "web")
+
+ServerState = Literal["ready", "drain"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Server:
+    """One endpoint behind a backend.
+
+    Attributes:
+        address: where it is reached.
+        port: there.
+        state: ready takes requests; drain finishes those it has.
+        pod: (namespace, name, uid) of the pod behind it; empty strings for manual endpoints.
+    """
+
+    address: str
+    port: int
+    state: ServerState = "ready"
+    pod: tuple[str, str, str] = ("", "", "")
+
+    @property
+    def name(self) -> str:
+        """Its name in HAProxy: address and port, so that a change of either is another server."""
+        return f"{self.address.replace(':', '.')}_{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The endpoints of one port of a Service.
+
+    Attributes:
+        namespace: of the Service.
+        service: its name.
+        port: the Service's port number.
+        mode: http or tcp.
+        servers: sorted.
+    """
+
+    namespace: str
+    service: str
+    port: int
+    mode: Literal["http", "tcp"]
+    servers: tuple[Server, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in HAProxy."""
+        return f"{self.mode}_{self.namespace}_{self.service}_{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A TCP port of the balancer and the backend that it leads to."""
+
+    port: int
+    backend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A port that a Service asked for and does not get.
+
+    Attributes:
+        namespace: of the Service.
+        service: its name.
+        port: the number.
+        reason: in words.
+    """
+
+    namespace: str
+    service: str
+    port: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Everything that the balancer should serve.
+
+    Attributes:
+        backends: by name.
+        hosts: "<service>.<namespace>" to backend name.
+        paths: "<service>" (namespace default) and "<namespace>/<service>" to backend name.
+        listeners: sorted by port.
+        refused: ports that could not be given.
+    """
+
+    backends: Mapping[str, Backend]
+    hosts: Mapping[str, str]
+    paths: Mapping[str, str]
+    listeners: tuple[Listener, ...]
+    refused: tuple[Refused, ...] = ()
+
+
+def desired(
+    services: Iterable[Service], slices: Iterable[EndpointSlice], unusable: Mapping[int, str]
+) -> Desired:
+    """What to serve.
+
+    Args:
+        services: all Services.
+        slices: all EndpointSlices.
+        unusable: ports that cannot be bound, each with the reason in words.
+    """
+    by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
+    for piece in slices:
+        name = (piece.metadata.labels or {}).get(SLICE_SERVICE, "")
+        by_service.setdefault((piece.metadata.namespace, name), []).append(piece)
+    backends: dict[str, Backend] = {}
+    hosts: dict[str, str] = {}
+    paths: dict[str, str] = {}
+    ports: dict[int, Listener] = {}
+    refused: list[Refused] = []
+    # older Services win a contested port; the key is a total order
+    ordered = sorted(
+        services,
+        key=lambda s: (s.metadata.creation_timestamp, s.metadata.namespace, s.metadata.name),
+    )
+    for service in ordered:
+        meta, spec = service.metadata, service.spec
+        mine = by_service.get((meta.namespace, meta.name), [])
+        main = http_port(spec.ports)
+        if main is not None and spec.type != "ExternalName":
+            backend = _backend(service, main, "http", mine)
+            backends[backend.name] = backend
+            hosts[f"{meta.name}.{meta.namespace}"] = backend.name
+            paths[f"{meta.namespace}/{meta.name}"] = backend.name
+            if meta.namespace == DEFAULT_NAMESPACE:
+                paths[meta.name] = backend.name
+        if spec.type not in {"LoadBalancer", "NodePort"}:
+            continue
+        for port in spec.ports:
+            if port.protocol != "TCP":
+                refused.append(
+                    Refused(meta.namespace, meta.name, port.port, f"{port.protocol} is not served")
+                )
+                continue
+            backend = _backend(service, port, "tcp", mine)
+            backends[backend.name] = backend
+            wanted = [port.node_port] if port.node_port else []
+            if spec.type == "LoadBalancer":
+                wanted.append(port.port)
+            for number in wanted:
+                reason = unusable.get(number, "")
+                if number in ports:
+                    reason = f"already taken by {ports[number].backend}"
+                if reason:
+                    refused.append(Refused(meta.namespace, meta.name, number, reason))
+                else:
+                    ports[number] = Listener(number, backend.name)
+    return Desired(
+        backends=backends,
+        hosts=hosts,
+        paths=paths,
+        listeners=tuple(ports[p] for p in sorted(ports)),
+        refused=tuple(refused),
+    )
+
+
+def wanted_ports(services: Iterable[Service]) -> set[int]:
+    """All TCP ports that Services would like to have on the balancer."""
+    return {
+        number
+        for service in services
+        if service.spec.type in {"LoadBalancer", "NodePort"}
+        for port in service.spec.ports
+        if port.protocol == "TCP"
+        for number in (port.node_port, port.port if service.spec.type == "LoadBalancer" else 0)
+        if number
+    }
+
+
+def http_port(ports: Iterable[ServicePort]) -> ServicePort | None:
+    """The port that HTTP by name and path goes to; None without a TCP port."""
+    found = [p for p in ports if p.protocol == "TCP"]
+    for port in found:
+        if port.app_protocol == "http":
+            return port
+    for port in found:
+        if port.name in _HTTP_NAMES:
+            return port
+    return found[0] if found else None
+
+
+def _backend(
+    service: Service,
+    port: ServicePort,
+    mode: Literal["http", "tcp"],
+    slices: Iterable[EndpointSlice],
+) -> Backend:
+    servers: dict[str, Server] = {}
+    for piece in slices:
+        for number in (p.port for p in piece.ports if p.name == port.name):
+            for endpoint in piece.endpoints:
+                server = _server(endpoint, number, service.spec.publish_not_ready_addresses)
+                if server is None:
+                    continue
+                known = servers.get(server.name)
+                if known is None or known.state == "drain":
+                    servers[server.name] = server
+    return Backend(
+        namespace=service.metadata.namespace,
+        service=service.metadata.name,
+        port=port.port,
+        mode=mode,
+        servers=tuple(sorted(servers.values())),
+    )
+
+
+def _server(endpoint: Endpoint, port: int, not_ready_too: bool) -> Server | None:
+    conditions, target = endpoint.conditions, endpoint.target_ref
+    ready = conditions.ready is not False or not_ready_too
+    if not endpoint.addresses or not (ready or conditions.terminating):
+        return None
+    pod = (target.namespace, target.name, target.uid) if target else ("", "", "")
+    state: ServerState = "drain" if conditions.terminating and not not_ready_too else "ready"
+    return Server(endpoint.addresses[0], port, state, pod)

@@ -1,0 +1,144 @@
+"""HAProxy's configuration as text, from what is desired; works with HAProxy 2.6 and newer.
+
+Everything that a reload needs is in the two maps and the configuration; equal input gives equal text.
+Source: HAProxy Configuration Manual 2.6.
+"""
+
+from dataclasses import dataclass
+
+from orchestrator.loadbalancer.desired import Backend, Desired, Server
+from orchestrator.loadbalancer.settings import LoadBalancerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Files that the configuration names; all absolute, sockets under 108 bytes."""
+
+    config: str
+    hosts_map: str
+    paths_map: str
+    socket: str
+    master: str
+    pid: str
+
+
+NO_SERVICE = (
+    "no service here: ask by host name, Host: <service>.<namespace>, or by path, /<service>/ "
+    "for namespace default and /<namespace>/<service>/ for any\\n"
+)
+
+
+def render_map(entries: dict[str, str]) -> str:
+    """A map file: one "key value" a line, sorted."""
+    return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
+
+
+def render(wanted: Desired, settings: LoadBalancerSettings, paths: Paths) -> str:
+    """The whole configuration."""
+    parts = [_head(settings, paths), _http(settings, paths)]
+    parts += [
+        f"frontend port_{item.port}\n"
+        f"    mode tcp\n"
+        f"    bind {settings.host}:{item.port}\n"
+        f"    default_backend {item.backend}\n"
+        for item in wanted.listeners
+    ]
+    parts += [render_backend(b, settings) for _, b in sorted(wanted.backends.items())]
+    return "\n".join(parts)
+
+
+def shape(wanted: Desired) -> tuple[object, ...]:
+    """What only a reload can change: backends, listeners and maps, without servers."""
+    return (
+        tuple(sorted(wanted.backends)),
+        wanted.listeners,
+        tuple(sorted(wanted.hosts.items())),
+        tuple(sorted(wanted.paths.items())),
+    )
+
+
+def render_backend(backend: Backend, settings: LoadBalancerSettings) -> str:
+    """One backend with its servers."""
+    lines = [f"backend {backend.name}", f"    mode {backend.mode}", "    balance roundrobin"]
+    if backend.mode == "http":
+        lines += [
+            "    option forwardfor",
+            "    http-reuse safe",
+            "    retry-on conn-failure empty-response",
+            "    http-error status 503 content-type text/plain string "
+            f'"no ready endpoint for service {backend.service} in namespace {backend.namespace}\\n"',
+        ]
+    lines += [f"    {server_line(s, settings)}" for s in backend.servers]
+    return "\n".join(lines) + "\n"
+
+
+def server_line(server: Server, settings: LoadBalancerSettings) -> str:
+    """One `server` line; leaving servers start with no weight, so that a reload drains them."""
+    weight = " weight 0" if server.state == "drain" else ""
+    return f"server {server.name} {endpoint(server)} {check_options(settings)}{weight}"
+
+
+def endpoint(server: Server) -> str:
+    """Address and port as HAProxy takes them."""
+    address = f"[{server.address}]" if ":" in server.address else server.address
+    return f"{address}:{server.port}"
+
+
+def check_options(settings: LoadBalancerSettings) -> str:
+    """Health check options, the same in the file and at run time."""
+    # a backend that is down takes its open requests with it: better an error now than a hang
+    interval = settings.check_interval_ms
+    return f"check inter {interval} fall 2 rise 1 on-marked-down shutdown-sessions"
+
+
+def _head(settings: LoadBalancerSettings, paths: Paths) -> str:
+    return f"""\
+# Written by orch; changes made by hand are lost.
+global
+    stats socket {paths.socket} mode 600 level admin expose-fd listeners
+    stats timeout 1h
+    hard-stop-after {settings.stale_reload_s}s
+    fd-hard-limit 65536
+    spread-checks 5
+
+defaults
+    option redispatch 1
+    option idle-close-on-response
+    retries 3
+    timeout connect {settings.connect_timeout_ms}ms
+    timeout check {settings.connect_timeout_ms}ms
+    timeout client {settings.request_timeout_s}s
+    timeout server {settings.request_timeout_s}s
+    timeout tunnel 1h
+    timeout http-request 10s
+    timeout http-keep-alive 60s
+    timeout queue 5s
+"""
+
+
+def _http(settings: LoadBalancerSettings, paths: Paths) -> str:
+    # a request is tried on another backend when nothing of it can have had an effect: the connection
+    # failed, or the method is safe (RFC 9110, 9.2.1)
+    return f"""\
+frontend http
+    mode http
+    bind {settings.host}:{settings.port}
+    http-request set-var(txn.service) req.hdr(host),lower,word(1,:),word(1,.)
+    http-request set-var(txn.namespace) req.hdr(host),lower,word(1,:),word(2,.)
+    http-request set-var(txn.backend) var(txn.service),concat(.,txn.namespace),map_str({paths.hosts_map})
+    acl by_host var(txn.backend) -m found
+    http-request set-var(txn.first) path,word(1,/) unless by_host
+    http-request set-var(txn.second) path,word(2,/) unless by_host
+    http-request set-var(txn.backend) var(txn.first),map_str({paths.paths_map}) unless by_host
+    acl routed var(txn.backend) -m found
+    http-request set-var(txn.strip) int(1) if routed {{ var(txn.first) -m found }}
+    http-request set-var(txn.backend) var(txn.first),concat(/,txn.second),map_str({paths.paths_map}) unless routed
+    http-request set-var(txn.strip) int(2) if routed {{ var(txn.first) -m found }} !{{ var(txn.strip) -m found }}
+    http-request set-header X-Forwarded-Prefix /%[var(txn.first)] if {{ var(txn.strip) -m int 1 }}
+    http-request set-header X-Forwarded-Prefix /%[var(txn.first)]/%[var(txn.second)] if {{ var(txn.strip) -m int 2 }}
+    http-request set-path %[path,regsub(^/+[^/]+/*,/)] if {{ var(txn.strip) -m int 1 }}
+    http-request set-path %[path,regsub(^/+[^/]+/+[^/]+/*,/)] if {{ var(txn.strip) -m int 2 }}
+    http-request return status 404 content-type text/plain string "{NO_SERVICE}" unless routed
+    http-request disable-l7-retry unless {{ method GET HEAD OPTIONS }}
+    use_backend %[var(txn.backend)]
+"""
