@@ -12,7 +12,6 @@ from typing import Any, Final, assert_never
 
 import structlog
 
-from orchestrator.api.patch import merge_patch
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import AlreadyExists, Conflict, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
@@ -85,13 +84,9 @@ class Executor:
                 **(body.get("metadata") or {}),
                 "resourceVersion": str(intent.expected),
             }
-        if intent.subresource == "finalize":  # knows no PATCH
-            document = merge_patch.apply(current.thawed(), body)
-            written = await self._registry.update(intent.key, document, subresource="finalize")
-        else:
-            written = await self._registry.patch(
-                intent.key, PatchBody("merge", body), subresource=intent.subresource
-            )
+        written = await self._registry.patch(
+            intent.key, PatchBody("merge", body), subresource=intent.subresource
+        )
         if written.revision != current.revision:
             _log.debug("executor.patched", patched=str(intent.key), rev=written.revision)
 

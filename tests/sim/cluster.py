@@ -23,8 +23,8 @@ from orchestrator.scheduler.loop import Scheduler
 from orchestrator.scheduler.settings import SchedulerSettings
 from orchestrator.store.store import Store
 from tests.sim.clock import FlakySqlite, LoopClock
-from tests.sim.host import Host
 from tests.sim.history import History
+from tests.sim.host import Host
 
 
 class Cluster:
@@ -104,14 +104,14 @@ class Cluster:
         )
 
     async def converged(self, within_s: float = 60.0) -> None:
-        """Every Deployment is rolled out, endpoints are the ready pods, no container is orphaned."""
+        """Waits until nothing is left of `unfinished`."""
         await self.until(lambda: not self.unfinished(), within_s)
 
     def unfinished(self) -> list[str]:
-        history, found = self.history, []
-        for item in self.store.list("deployments.apps", "default"):
-            if not history.is_rolled_out(item.key.name):
-                found.append(f"{item.key.name} is not rolled out")
+        """Rollouts that are not done, endpoints that are not the ready pods, stray containers."""
+        history = self.history
+        deployments = [d.key.name for d in self.store.list("deployments.apps", "default")]
+        found = [f"{n} is not rolled out" for n in deployments if not history.is_rolled_out(n)]
         for item in self.store.list("services", "default"):
             name = item.key.name
             if history.ready_endpoints(name) != history.ready_pods(name):

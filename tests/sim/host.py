@@ -5,6 +5,7 @@ a pod with a grace. A host that is down does nothing; its containers go on or di
 """
 
 import asyncio
+import contextlib
 import json
 import random
 
@@ -84,11 +85,9 @@ class Host:
                     delay_s = await self._step()
                 except OrchError:
                     delay_s = 0.3  # the store failed, or the state moved on: again
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(delay_s):
                         await self._wake.wait()
-                except TimeoutError:
-                    pass
                 self._wake.clear()
         finally:
             end()
@@ -106,14 +105,11 @@ class Host:
             await self._report_node(False)
             return 3600.0
         await self._report_node(True)
-        waits = [3600.0]
         pods = self.informers.snapshot.pods_on(self.name)
         known = {pod.uid for pod in pods}
         for uid in [uid for uid in self.containers if uid not in known]:
             del self.containers[uid]  # its pod is gone: it is stale
-        for pod in pods:
-            waits.append(await self._pod(pod, now))
-        return min(waits)
+        return min([await self._pod(pod, now) for pod in pods], default=3600.0)
 
     async def _pod(self, pod: StoredObject, now: float) -> float:
         if pod.doc["metadata"].get("deletionTimestamp"):
@@ -122,10 +118,8 @@ class Host:
                 return due - now
             self.containers.pop(pod.uid, None)
             options = DeleteOptions(grace_s=0, uid=pod.uid)
-            try:
+            with contextlib.suppress(NotFound, Conflict):
                 await self.registry.delete(pod.key, options=options)
-            except (NotFound, Conflict):
-                pass
             return 3600.0
         if pod.uid not in self.containers:
             due = self._due.setdefault(

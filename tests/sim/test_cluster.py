@@ -85,6 +85,21 @@ async def test_recreate_never_runs_two_versions_at_once() -> None:
         assert mixed == []
 
 
+async def test_recreate_does_not_wait_for_pods_of_others() -> None:
+    async with cluster() as sim:
+        await sim.deploy("web", 2)
+        await sim.converged(10)
+        replica_set = sim.store.list("replicasets.apps")[0].key
+        hold = {"metadata": {"finalizers": ["example.com/hold"]}}
+        await sim.patch("replicasets.apps", replica_set.name, hold)
+        owner = ObjectKey("deployments.apps", "default", "web")
+        await sim.registry.delete(owner, options=DeleteOptions(propagation="Orphan"))
+        await sim.until(lambda: sim.store.get(owner) is None, 5)
+        await sim.registry.delete(replica_set)  # held by its finalizer, and its pods with it
+        await sim.deploy("web", 2, strategy={"type": "Recreate"}, image="web:2")
+        await sim.until(lambda: len(sim.store.list("replicasets.apps")) == 2, 10)
+
+
 async def test_undo_takes_the_old_replica_set_back_into_use() -> None:
     async with cluster() as sim:
         await sim.deploy("web", 2)

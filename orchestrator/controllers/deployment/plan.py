@@ -284,12 +284,10 @@ class _Step:
         return [patch, self._record(told)]
 
     def _old_pods_run(self) -> bool:
-        new_uid = self.new.uid if self.new else ""
         return any(
             not has_ended(view_as(pod, Pod))
-            for uid, pods in self.facts.pods.items()
-            if uid != new_uid
-            for pod in pods
+            for one in self.old
+            for pod in self.facts.pods.get(one.uid, ())
         )
 
     def _history(self) -> list[Intent]:
