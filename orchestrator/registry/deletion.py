@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from orchestrator.kit.clock import Clock
-from orchestrator.kit.errors import NotFound
+from orchestrator.kit.errors import ApiError, NotFound
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.registry import admission, faults, strategy
 from orchestrator.registry.lifecycle import plan_delete
@@ -52,22 +52,29 @@ class Deleter:
     async def delete_all(
         self, items: Sequence[StoredObject], options: DeleteOptions
     ) -> list[Deleted]:
-        """Deletes each object that is still the same one; those that are gone are left out."""
+        """Deletes each object; those that are gone already are left out.
+
+        Raises:
+            ApiError: the first failure, after all others were tried.
+        """
         deleted: list[Deleted] = []
+        failures: list[ApiError] = []
+
+        async def one(key: ObjectKey) -> None:
+            try:
+                deleted.append(await self.delete(key, options))
+            except NotFound:
+                pass  # somebody else was faster
+            except ApiError as failure:
+                failures.append(failure)
+
         for start in range(0, len(items), _AT_ONCE):
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._delete_same(item, options))
-                    for item in items[start : start + _AT_ONCE]
-                ]
-            deleted += [one for task in tasks if (one := task.result()) is not None]
-        return deleted
-
-    async def _delete_same(self, item: StoredObject, options: DeleteOptions) -> Deleted | None:
-        try:
-            return await self.delete(item.key, options)
-        except NotFound:
-            return None
+                for item in items[start : start + _AT_ONCE]:
+                    group.create_task(one(item.key))
+        if failures:
+            raise failures[0]
+        return sorted(deleted, key=lambda done: done.object.key)
 
 
 def _check_preconditions(key: ObjectKey, stored: StoredObject, options: DeleteOptions) -> None:

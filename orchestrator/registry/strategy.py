@@ -19,6 +19,8 @@ _SERVER_META: Final = (
     "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
     "generateName",
 )  # fmt: skip
+_OUTSIDE: Final = frozenset({"NodePort", "LoadBalancer"})
+"""Types of services that have node ports."""
 _NEVER_FROM_CLIENTS: Final = ("selfLink", "managedFields", "resourceVersion")
 
 
@@ -120,6 +122,7 @@ def prepare_update(
         _take(document, current, "spec")
     if resource.resource == "services":
         _keep_allocations(document, current)
+        _drop_what_the_old_type_had(document, current)
     return document
 
 
@@ -177,6 +180,32 @@ def _take(target: Document, source: Mapping[str, Any], field: str) -> None:
         target.pop(field, None)
 
 
+def _drop_what_the_old_type_had(document: Document, current: Document) -> None:
+    """A change of type takes along what only the old type has, where the client left it alone.
+
+    Source: Kubernetes' dropTypeDependentFields.
+    """
+    spec, before = document.setdefault("spec", {}), current.get("spec", {})
+    kind, was = spec.get("type", "ClusterIP"), before.get("type", "ClusterIP")
+    if kind == was:
+        return
+    dropped: list[str] = []
+    if was in _OUTSIDE and kind not in _OUTSIDE:
+        dropped += ["externalTrafficPolicy"]
+        old = {port.get("nodePort") for port in before.get("ports") or ()}
+        for port in spec.get("ports") or ():
+            if port.get("nodePort") in old:
+                port.pop("nodePort", None)
+    if was == "LoadBalancer":
+        dropped += ["allocateLoadBalancerNodePorts", "healthCheckNodePort", "loadBalancerClass"]
+    if kind == "ExternalName":
+        dropped += ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]
+        dropped += ["internalTrafficPolicy"]
+    for field in dropped:
+        if field in spec and spec[field] == before.get(field):
+            del spec[field]
+
+
 def _keep_allocations(document: Document, current: Document) -> None:
     """A replace that does not name the addresses and ports that were handed out keeps them."""
     spec, before = document.setdefault("spec", {}), current.get("spec", {})
@@ -185,7 +214,7 @@ def _keep_allocations(document: Document, current: Document) -> None:
         for field in ("clusterIP", "clusterIPs"):
             if not spec.get(field) and before.get(field):
                 spec[field] = before[field]
-    if kind not in {"NodePort", "LoadBalancer"}:
+    if kind not in _OUTSIDE:
         return
     if kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False:
         return

@@ -197,8 +197,10 @@ class Writer:
         causes = validate_update(resource, wanted, stored.doc, subresource)
         if causes:
             raise faults.invalid(resource, key.name, causes)
-        if not subresource and strategy.desired(stored.doc) != strategy.desired(wanted):
-            options.warnings.extend(unsupported.warnings(resource.resource, wanted))
+        if not subresource:
+            told = unsupported.warnings(resource.resource, stored.doc)
+            found = unsupported.warnings(resource.resource, wanted)
+            options.warnings.extend(text for text in found if text not in told)
 
     def _stored(self, key: ObjectKey) -> StoredObject:
         stored = self._store.get(key)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from orchestrator.registry.registry import Registry
@@ -34,6 +35,9 @@ def clock() -> MovedClock:
 async def store() -> AsyncIterator[Store]:
     opened = await Store.open(InlineSqlite())
     yield opened
+    for resource in opened.statistics().objects:
+        for item in opened.list(resource):
+            assert item.doc == msgspec.json.decode(item.data), f"somebody changed {item}"
     await opened.close()
 
 

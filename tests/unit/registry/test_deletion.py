@@ -189,3 +189,11 @@ async def test_a_namespaces_finalizer_can_be_patched_away(registry):
     await registry.patch(ns, Patch("merge", {"spec": {"finalizers": []}}), subresource="finalize")
     assert registry.get(ns).uid == item.uid, "alone it does not delete"
     assert (await registry.delete(ns)).gone
+
+
+async def test_a_failure_in_a_collection_stops_no_other(registry):
+    await registry.create("namespaces", "", {"metadata": {"name": "n"}})
+    items = [registry.get(ObjectKey("namespaces", "", name)) for name in ("default", "n")]
+    with pytest.raises(Forbidden):
+        await registry._deleter.delete_all(items, DeleteOptions())
+    assert registry.get(ObjectKey("namespaces", "", "n")).doc["status"]["phase"] == "Terminating"

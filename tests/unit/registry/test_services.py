@@ -108,19 +108,21 @@ async def test_a_replace_that_does_not_name_them_keeps_them(registry):
     assert ports[1]["nodePort"] != ports[0]["nodePort"]
 
 
-async def test_node_ports_come_and_go_with_the_type(registry):
-    await create(registry)
+@pytest.mark.parametrize("outside", ["NodePort", "LoadBalancer"])
+async def test_what_belongs_to_a_type_comes_and_goes_with_it(registry, outside):
+    before = (await create(registry)).doc["spec"]
     web = key("services", "web")
-    exposed = await registry.patch(web, Patch("merge", {"spec": {"type": "NodePort"}}))
+    exposed = await registry.patch(web, Patch("merge", {"spec": {"type": outside}}))
     port = exposed.doc["spec"]["ports"][0]["nodePort"]
-    change = [
-        {"op": "replace", "path": "/spec/type", "value": "ClusterIP"},
-        {"op": "remove", "path": "/spec/ports/0/nodePort"},
-        {"op": "remove", "path": "/spec/externalTrafficPolicy"},
-    ]
-    hidden = await registry.patch(web, Patch("json", change))
-    assert "nodePort" not in hidden.doc["spec"]["ports"][0]
+    assert exposed.doc["spec"]["externalTrafficPolicy"] == "Cluster"
+    hidden = await registry.patch(web, Patch("strategic", {"spec": {"type": "ClusterIP"}}))
+    assert hidden.doc["spec"] == before
     await create(registry, "other", type="NodePort", ports=[{"port": 80, "nodePort": port}])
+    change = {"spec": {"type": "ExternalName", "externalName": "a.example"}}
+    named = (await registry.patch(web, Patch("merge", change))).doc["spec"]
+    assert "clusterIP" not in named
+    again = await registry.patch(web, Patch("merge", {"spec": {"type": "ClusterIP"}}))
+    assert again.doc["spec"]["clusterIP"] == before["clusterIP"]
 
 
 async def test_an_address_cannot_be_changed(registry):

@@ -153,6 +153,10 @@ async def test_fields_without_effect_are_kept_and_named(registry):
     item = await registry.create("pods", "default", document, options=options)
     assert item.doc["spec"]["affinity"] == {"nodeAffinity": {}}
     assert [w.split(":")[0] for w in options.warnings] == ["spec.affinity", "spec.dnsPolicy=None"]
+    later = WriteOptions()
+    change = Patch("merge", {"metadata": {"labels": {"a": "b"}}})
+    await registry.patch(item.key, change, options=later)
+    assert later.warnings == [], "said once, when it came"
 
 
 async def test_faults_are_told_all_at_once(registry):

@@ -3,6 +3,8 @@
 import copy
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.api.patch.strategic import strategic_merge
 from orchestrator.api.resources import by_resource
@@ -198,3 +200,36 @@ def test_nonsense_is_refused(patch):
 def test_without_a_schema_maps_merge_and_lists_are_replaced():
     live = {"data": {"a": 1, "b": [1]}}
     assert strategic_merge(live, {"data": {"b": [2]}}, None) == {"data": {"a": 1, "b": [2]}}
+
+
+_CONTAINERS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from("abcdef")},
+        optional={
+            "image": st.sampled_from(["x:1", "x:2"]),
+            "args": st.lists(st.sampled_from(["p", "q"])),
+        },
+    ),
+    unique_by=lambda container: container["name"],
+)
+
+
+@given(_CONTAINERS, _CONTAINERS)
+def test_a_patch_that_holds_already_changes_nothing(live, wanted):
+    once = pod({"containers": live}, {"containers": wanted})
+    assert pod(once, {"containers": wanted}) == once
+    merged = {container["name"]: container for container in once["containers"]}
+    assert set(merged) == {container["name"] for container in live + wanted}
+    for container in wanted:
+        assert container.items() <= merged[container["name"]].items()
+
+
+@given(_CONTAINERS, _CONTAINERS)
+def test_the_order_that_a_patch_sets_is_kept(live, wanted):
+    order = [{"name": container["name"]} for container in wanted]
+    patch = {"$setElementOrder/containers": order, "containers": wanted}
+    merged = names(pod({"containers": live}, patch).get("containers", []))
+    ours = [item["name"] for item in order]
+    assert [name for name in merged if name in ours] == ours
+    theirs = [name for name in names(live) if name not in ours]
+    assert [name for name in merged if name not in ours] == theirs
