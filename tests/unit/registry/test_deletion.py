@@ -192,8 +192,9 @@ async def test_a_namespaces_finalizer_can_be_patched_away(registry):
 
 
 async def test_a_failure_in_a_collection_stops_no_other(registry):
-    await registry.create("namespaces", "", {"metadata": {"name": "n"}})
-    items = [registry.get(ObjectKey("namespaces", "", name)) for name in ("default", "n")]
-    with pytest.raises(Forbidden):
-        await registry._deleter.delete_all(items, DeleteOptions())
-    assert registry.get(ObjectKey("namespaces", "", "n")).doc["status"]["phase"] == "Terminating"
+    for name in ("a", "b", "c"):
+        await config_map(registry, name)
+    b = registry.get(key("configmaps", "b"))
+    with pytest.raises(Conflict):
+        await registry.delete_collection("configmaps", options=DeleteOptions(uid=b.uid))
+    assert [item.key.name for item in registry.list("configmaps").items] == ["a", "c"]
