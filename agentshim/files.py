@@ -18,6 +18,7 @@ from agentshim.wire import Failure
 
 DATA = "..data"
 MAX_FILES = 10000
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class File(NamedTuple):
@@ -156,10 +157,10 @@ def _read_files(fields: Fields) -> Dict[str, File]:
         raise Failure("too_large", "files: %d are too many" % len(values))
     for name in values:
         each = Fields(values[name], "files.%s" % name)
-        try:
-            data = binascii.a2b_base64(each.text("data"))
-        except ValueError:
+        text = each.text("data").encode("utf-8")
+        if len(text) % 4 or text.rstrip(b"=").translate(None, _BASE64):
             each.wrong("data", "base64")
+        data = binascii.a2b_base64(text)
         found[_checked(name)] = File(data, each.integer("mode", 0o644, 0, 0o7777))
         each.done()
     for name in found:

@@ -21,6 +21,11 @@ from agentshim.wire import Failure, Message
 
 MAX_MESSAGE = 1024
 MAX_CONTAINERS = 2000
+BACK_OFF_FIRST_S, BACK_OFF_CAP_S, BACK_OFF_RESET_S = 10.0, 300.0, 600.0
+"""Between restarts of one container, as the kubelet's: doubled each time, forgotten after a while.
+
+Meanwhile it runs on and its probes too; should it recover, it is left alone.
+"""
 
 
 class _Probe:
@@ -48,9 +53,19 @@ class _Container:
         self.run = 0
         self.running = False
         self.acting = False
+        self.act_from_s = float("-inf")
+        self._delay_s = 0.0
         self.started_at = ""
         self.address = ""
         self.probes = {kind: _Probe(kind, each) for kind, each in spec.probes}
+
+    def back_off(self) -> None:
+        """The container is acted on now; the next time not before a while, ever longer."""
+        now_s = time.monotonic()
+        if now_s > self.act_from_s + BACK_OFF_RESET_S:
+            self._delay_s = 0.0
+        self._delay_s = min(max(BACK_OFF_FIRST_S, 2 * self._delay_s), BACK_OFF_CAP_S)
+        self.act_from_s = now_s + self._delay_s
 
     def rest(self) -> None:
         """Ends the present run of attempts; what is under way counts for nothing."""
@@ -102,7 +117,9 @@ class Prober:
 
     def states(self, container_id: str = "") -> List[Message]:
         """The last event of every probe, of one container or of all."""
-        found = [self._containers[container_id]] if container_id else self._containers.values()
+        found = list(self._containers.values())
+        if container_id:
+            found = [each for each in found if each.spec.container_id == container_id]
         return [self._journal.latest(c.spec.container_id, kind) for c in found for kind in c.probes]
 
     # ---- what the engine says
@@ -112,8 +129,11 @@ class Prober:
         for container in list(self._containers.values()):
             self._look(container)
 
-    def _look(self, container: _Container) -> None:
-        """Asks the engine for the container's state, and goes by it."""
+    def _look(self, container: _Container, anew: bool = False) -> None:
+        """Asks the engine for the container's state, and goes by it.
+
+        With `anew` attempts begin from the start whatever has changed.
+        """
 
         def work() -> Optional[Inspected]:
             spec = container.spec
@@ -130,31 +150,33 @@ class Prober:
             if self._containers.get(container.spec.container_id) is not container:
                 return
             if error is not None:
-                self._later(container)
+                self._later(container, anew)
             elif info is None:
                 self.remove(container.spec.container_id)
             else:
-                self._observed(container, info)
+                self._observed(container, info, anew)
 
         if not self._loop.workers.submit(work, done):
-            self._later(container)
+            self._later(container, anew)
 
-    def _later(self, container: _Container) -> None:
+    def _later(self, container: _Container, anew: bool) -> None:
         """The engine did not answer: ask again, for the sake of what the watch has missed."""
         run = container.run
-        self._loop.call_later(2.0, lambda: self._look(container) if container.run == run else None)
+        self._loop.call_later(
+            2.0, lambda: self._look(container, anew) if container.run == run else None
+        )
 
-    def _observed(self, container: _Container, info: Inspected) -> None:
+    def _observed(self, container: _Container, info: Inspected, anew: bool) -> None:
         if container.acting:
             return  # whoever acts looks again afterwards
         container.address = info.address
         if not info.running:
-            if container.running:
+            if container.running or anew:
                 container.running = False
                 container.rest()
                 self._reset(container, "the container does not run")
             return
-        if container.running and container.started_at == info.started_at:
+        if container.running and container.started_at == info.started_at and not anew:
             return
         container.running = True
         container.started_at = info.started_at
@@ -198,7 +220,8 @@ class Prober:
 
     def _count(self, container: _Container, probe: _Probe, result: Attempt) -> None:
         changed = probe.tally.note(bool(result.ok), probe.spec)
-        if probe.tally.state == "failure" and not result.ok and probe.kind != "readiness":
+        failed = probe.tally.state == "failure" and not result.ok and probe.kind != "readiness"
+        if failed and time.monotonic() >= container.act_from_s:
             self._act(container, probe, result)
             return
         if changed or not result.ok:
@@ -215,6 +238,7 @@ class Prober:
         """Restarts or stops the container; no attempts meanwhile."""
         container.rest()
         container.acting = True
+        container.back_off()
         spec = container.spec
         grace_s = spec.grace_s if probe.spec.grace_s is None else probe.spec.grace_s
         action = spec.on_failure
@@ -234,9 +258,8 @@ class Prober:
                 if action == "restart":
                     container.restarts -= 1
                 self._publish(container, probe, result, action, str(error))
-            # Begin anew whatever came of it: a restarted container, or the same one once more.
-            container.running = False
-            self._look(container)
+            # Whatever came of it: a restarted container, or the same one once more.
+            self._look(container, anew=True)
 
         if not self._loop.workers.submit(work, done):
             done(None, Failure("busy", "too much to do"))

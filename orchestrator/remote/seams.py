@@ -262,6 +262,10 @@ class Engine(Protocol):
         """Pulls an image. Raises EngineError with the registry's words."""
         ...
 
+    async def import_image(self, tar: bytes, reference: str, command: Sequence[str]) -> None:
+        """Makes an image of one layer from a tar archive; `command` is its entry point."""
+        ...
+
     async def create_container(self, name: str, body: Mapping[str, Any]) -> str:
         """`POST /containers/create` with that JSON body; returns the id. 409: name taken."""
         ...

@@ -111,6 +111,23 @@ class DockerEngine:
             async for line in lines(pieces):
                 self._check_progress(line, operation)
 
+    async def import_image(self, tar: bytes, reference: str, command: Sequence[str]) -> None:
+        """Makes an image of one layer from a tar archive of its files."""
+        repository, tag = split_reference(reference)
+        words = ", ".join(f'"{word}"' for word in command)
+        await self._http.call(
+            "POST",
+            "/images/create",
+            f"import image {reference}",
+            query={
+                "fromSrc": "-",
+                "repo": repository,
+                "tag": tag,
+                "changes": f"ENTRYPOINT [{words}]",
+            },
+            body=tar,
+        )
+
     def _check_progress(self, line: bytes, operation: str) -> None:
         try:
             progress = parse.decode(line, parse.PullLine)

@@ -99,7 +99,7 @@ class EngineHttp:
             path: below the API version.
             operation: what it is for, in words; part of every error.
             query: query parameters.
-            body: encoded as JSON.
+            body: bytes are sent as a tar archive, anything else is encoded as JSON.
             expect: type to decode the answer as.
             ignore: error statuses that are no error here; the answer is then None.
         """
@@ -198,7 +198,9 @@ class EngineHttp:
         sent = dict(headers)
         data = None
         if body is not None:
-            data, sent["Content-Type"] = msgspec.json.encode(body), "application/json"
+            raw = isinstance(body, bytes)
+            data = body if raw else msgspec.json.encode(body)
+            sent["Content-Type"] = "application/x-tar" if raw else "application/json"
         try:
             async with self._session.request(
                 method, path, params=query, data=data, headers=sent, allow_redirects=False

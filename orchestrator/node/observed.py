@@ -1,0 +1,202 @@
+"""What a session knows of a pod's containers: engine facts, probe states, memory of its own (values).
+
+`Memory` is what cannot be read back from the engine: back-offs, hooks done, how often a container has
+run. It starts empty with the server; `adopt` fills it from the pod's last status, so that a restart of
+the server neither restarts nor recounts anything.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.api import names
+from orchestrator.api.types.pod import ContainerStatus, Pod, StateTerminated
+from orchestrator.kit.clock import parse_rfc3339, rfc3339
+from orchestrator.remote.seams import ContainerInfo
+
+NEVER = "0001-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One container of a pod on the host."""
+
+    info: ContainerInfo
+    name: str
+    role: str
+    attempt: int
+    spec_hash: str
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs (a paused one does)."""
+        return self.info.state in {"running", "paused"}
+
+    @property
+    def ever_started(self) -> bool:
+        """Whether it was started at least once."""
+        return self.info.started_at not in {"", NEVER}
+
+
+def seen(info: ContainerInfo) -> Seen:
+    """A container with its labels read."""
+    attempt = info.labels.get(names.CONTAINER_ATTEMPT, "0")
+    return Seen(
+        info=info,
+        name=info.labels.get(names.CONTAINER_NAME, ""),
+        role=info.labels.get(names.CONTAINER_ROLE, "app"),
+        attempt=int(attempt) if attempt.isdigit() else 0,
+        spec_hash=info.labels.get(names.CONTAINER_SPEC_HASH, ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container does not run: a reason of kubelet's, its message, when to try again."""
+
+    reason: str
+    message: str
+    retry_at: float
+    failures: int
+
+
+@dataclass(slots=True)
+class Run:
+    """The runs of one container by name.
+
+    Attributes:
+        container_id: of the run known last.
+        started_at: of that run, as the engine says it.
+        engine_restarts: the engine's own count then.
+        restarts: how often the container was started again, in all.
+        last: how the run before ended; None when unknown or the first.
+        ended: how the present run ended, once it did.
+    """
+
+    container_id: str = ""
+    started_at: str = ""
+    engine_restarts: int = 0
+    restarts: int = 0
+    last: StateTerminated | None = None
+    ended: StateTerminated | None = None
+
+
+@dataclass(slots=True)
+class Memory:
+    """See the module. Owned by the pod's worker."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    hooks_done: set[str] = field(default_factory=set)
+    probes_set: set[str] = field(default_factory=set)
+    pulled: set[str] = field(default_factory=set)
+    files_written: bool = False
+    stopping_since: float | None = None
+    drained: bool = False
+    stopped: set[str] = field(default_factory=set)
+    deadline_passed: bool = False
+    ports: dict[str, int] = field(default_factory=dict)
+
+
+def adopt(pod: Pod) -> Memory:
+    """Memory as the pod's last status tells it."""
+    memory = Memory()
+    statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    for status in statuses:
+        run = Run(
+            container_id=status.container_id.removeprefix("docker://"),
+            restarts=status.restart_count,
+            last=status.last_state.terminated,
+        )
+        if status.state.running is not None:
+            run.started_at = status.state.running.started_at or ""
+        elif status.state.terminated is not None:
+            run.started_at = status.state.terminated.started_at or ""
+        memory.runs[status.name] = run
+    return memory
+
+
+def note_runs(memory: Memory, containers: Iterable[Seen]) -> None:
+    """Counts runs: another start than the one known is a restart."""
+    for item in newest(containers).values():
+        if item.role == "sandbox":
+            continue
+        info, run = item.info, memory.runs.setdefault(item.name, Run())
+        if info.state in {"exited", "restarting", "dead"} and item.ever_started:
+            run.ended = _ended(info)
+        if not item.ever_started or _same_run(run, info):
+            run.container_id = run.container_id or info.id
+            continue
+        if run.started_at:
+            extra = info.restart_count - run.engine_restarts
+            run.restarts += max(1, extra) if run.container_id == info.id else 1
+            run.last = run.ended if info.state in {"running", "paused"} else run.last
+        run.container_id, run.started_at = info.id, info.started_at
+        run.engine_restarts = info.restart_count
+        if info.state in {"running", "paused"}:
+            run.ended = None
+
+
+def note_death(memory: Memory, item: Seen, exit_code: int, finished_s: float, oom: bool) -> None:
+    """Remembers how a run ended, as the engine's event told it."""
+    run = memory.runs.setdefault(item.name, Run())
+    run.ended = StateTerminated(
+        exit_code=exit_code,
+        reason=_reason(exit_code, oom),
+        started_at=_seconds(item.info.started_at),
+        finished_at=rfc3339(finished_s),
+        container_id=f"docker://{item.info.id}",
+    )
+
+
+def _same_run(run: Run, info: ContainerInfo) -> bool:
+    if run.container_id != info.id:
+        return False
+    # a status has whole seconds only: compare as far as both go
+    return run.started_at == info.started_at or run.started_at == _seconds(info.started_at)
+
+
+def _ended(info: ContainerInfo) -> StateTerminated:
+    return StateTerminated(
+        exit_code=info.exit_code,
+        reason=_reason(info.exit_code, info.oom_killed),
+        message=info.error,
+        started_at=_seconds(info.started_at),
+        finished_at=_seconds(info.finished_at),
+        container_id=f"docker://{info.id}",
+    )
+
+
+def _reason(exit_code: int, oom: bool) -> str:
+    if oom:
+        return "OOMKilled"
+    return "Error" if exit_code else "Completed"
+
+
+def _seconds(text: str) -> str:
+    return rfc3339(parse_rfc3339(text)) if text and text != NEVER else ""
+
+
+def newest(containers: Iterable[Seen]) -> dict[str, Seen]:
+    """The newest container per name."""
+    found: dict[str, Seen] = {}
+    for item in containers:
+        known = found.get(item.name)
+        if known is None or item.attempt >= known.attempt:
+            found[item.name] = item
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """States of probes: (container id, kind) to "unknown", "success" or "failure"."""
+
+    states: Mapping[tuple[str, str], str]
+
+    def state(self, container_id: str, kind: str) -> str:
+        """The state of one probe; "unknown" before the first word of it."""
+        return self.states.get((container_id, kind), "unknown")
+
+
+def restart_total(statuses: Iterable[ContainerStatus]) -> int:
+    """All restarts of a pod's containers."""
+    return sum(s.restart_count for s in statuses)

@@ -1,0 +1,228 @@
+"""A pod's containers as the Engine API's create bodies (pure).
+
+A pod with one container is one Docker container; pods that share a network namespace get a sandbox
+that owns it. Source: Docker Engine API 1.41, ContainerCreate; Kubernetes API, core/v1 Container.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from orchestrator.api import names, quantity
+from orchestrator.api.types.container import Container
+from orchestrator.api.types.pod import Pod
+from orchestrator.node.environment import expand
+from orchestrator.node.sandbox import SANDBOX_IMAGE
+
+Role = Literal["app", "init", "sandbox"]
+SANDBOX: Final = "sandbox"
+_LOGS: Final = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+_RESTARTS: Final = {"Always": "unless-stopped", "OnFailure": "on-failure", "Never": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a create body needs beside the pod.
+
+    Attributes:
+        cluster: the cluster's id.
+        attempt: how many containers of this name came before.
+        environment: resolved.
+        mounts: `HostConfig.Mounts`.
+        binds: `HostConfig.Binds`.
+        ports: container port and protocol ("8080/tcp") to the host port it is published on.
+        sandbox_id: container whose network is joined; "" for none.
+    """
+
+    cluster: str
+    attempt: int = 0
+    environment: Mapping[str, str] | None = None
+    mounts: tuple[Mapping[str, Any], ...] = ()
+    binds: tuple[str, ...] = ()
+    ports: Mapping[str, int] | None = None
+    sandbox_id: str = ""
+
+
+def needs_sandbox(pod: Pod) -> bool:
+    """Whether the pod's containers share a network namespace that must outlive each of them."""
+    return not pod.spec.host_network and (
+        len(pod.spec.containers) > 1 or bool(pod.spec.init_containers)
+    )
+
+
+def is_sidecar(container: Container) -> bool:
+    """Whether an init container goes on running beside the others."""
+    return container.restart_policy == "Always"
+
+
+def declared_ports(pod: Pod) -> dict[str, int]:
+    """Ports that the pod's containers declare: "8080/tcp" to the hostPort asked for, 0 for any."""
+    if pod.spec.host_network:
+        return {}
+    found: dict[str, int] = {}
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        for port in container.ports:
+            found[f"{port.container_port}/{port.protocol.lower()}"] = port.host_port
+    return found
+
+
+def spec_hash(container: Container) -> str:
+    """Changes when the container must be made anew: a pod's image is all that may change."""
+    return hashlib.sha256(f"{container.name}\0{container.image}".encode()).hexdigest()[:16]
+
+
+def container_name(pod: Pod, name: str, attempt: int) -> str:
+    """Name of the Docker container; unique, and readable in `docker ps`."""
+    meta = pod.metadata
+    return f"orch_{name}_{meta.name}_{meta.namespace}_{meta.uid}_{attempt}"
+
+
+def labels(pod: Pod, name: str, role: Role, place: Place, digest: str) -> dict[str, str]:
+    """Labels from which the state can be told without the server (architecture decision D14)."""
+    meta = pod.metadata
+    return {
+        names.CONTAINER_CLUSTER: place.cluster,
+        names.CONTAINER_POD_NAMESPACE: meta.namespace,
+        names.CONTAINER_POD_NAME: meta.name,
+        names.CONTAINER_POD_UID: meta.uid,
+        names.CONTAINER_NAME: name,
+        names.CONTAINER_ROLE: role,
+        names.CONTAINER_SPEC_HASH: digest,
+        names.CONTAINER_ATTEMPT: str(place.attempt),
+    }
+
+
+def sandbox_body(pod: Pod, place: Place) -> dict[str, Any]:
+    """The container that owns a pod's network namespace."""
+    host: dict[str, Any] = {
+        "RestartPolicy": {"Name": "unless-stopped"},
+        "LogConfig": _LOGS,
+        **_network(pod, place),
+    }
+    return {
+        "Image": SANDBOX_IMAGE,
+        "Labels": labels(pod, SANDBOX, "sandbox", place, ""),
+        "Hostname": hostname(pod),
+        "ExposedPorts": {port: {} for port in place.ports or {}},
+        "HostConfig": host,
+    }
+
+
+def container_body(pod: Pod, container: Container, role: Role, place: Place) -> dict[str, Any]:
+    """One container of a pod."""
+    variables = dict(place.environment or {})
+    body: dict[str, Any] = {
+        "Image": container.image,
+        "Env": [f"{k}={v}" for k, v in variables.items()],
+        "Labels": labels(pod, container.name, role, place, spec_hash(container)),
+        "OpenStdin": container.stdin,
+        "StdinOnce": container.stdin_once,
+        "Tty": container.tty,
+    }
+    if container.command:
+        body["Entrypoint"] = [expand(word, variables) for word in container.command]
+        body["Cmd"] = []
+    if container.args:
+        body["Cmd"] = [expand(word, variables) for word in container.args]
+    if container.working_dir:
+        body["WorkingDir"] = container.working_dir
+    user = _user(pod, container)
+    if user:
+        body["User"] = user
+    host: dict[str, Any] = {
+        "RestartPolicy": {"Name": _restart(pod, container, role)},
+        "LogConfig": _LOGS,
+        "Mounts": list(place.mounts),
+        "Binds": list(place.binds),
+        **_resources(container),
+        **_security(pod, container),
+    }
+    if place.sandbox_id:
+        host["NetworkMode"] = f"container:{place.sandbox_id}"
+    else:
+        host |= _network(pod, place)
+        body["ExposedPorts"] = {port: {} for port in place.ports or {}}
+        if not pod.spec.host_network:
+            body["Hostname"] = hostname(pod)
+    body["HostConfig"] = {key: value for key, value in host.items() if value not in ([], {})}
+    return body
+
+
+def hostname(pod: Pod) -> str:
+    """A pod's host name: its own, else its name; 63 characters as the kernel allows."""
+    return (pod.spec.hostname or pod.metadata.name)[:63].rstrip("-.")
+
+
+def _restart(pod: Pod, container: Container, role: Role) -> str:
+    if role == "app" or is_sidecar(container):
+        policy = "Always" if is_sidecar(container) else pod.spec.restart_policy
+        return _RESTARTS.get(policy, "unless-stopped")
+    return "no" if pod.spec.restart_policy == "Never" else "on-failure"
+
+
+def _network(pod: Pod, place: Place) -> dict[str, Any]:
+    if pod.spec.host_network:
+        return {"NetworkMode": "host"}
+    bindings = {port: [{"HostPort": str(number)}] for port, number in (place.ports or {}).items()}
+    hosts = [f"{name}:{alias.ip}" for alias in pod.spec.host_aliases for name in alias.hostnames]
+    return {"PortBindings": bindings, "ExtraHosts": hosts}
+
+
+def _resources(container: Container) -> dict[str, Any]:
+    limits, requests = container.resources.limits or {}, container.resources.requests or {}
+    found: dict[str, Any] = {}
+    if "cpu" in limits:
+        found["NanoCpus"] = quantity.parse_cpu_mcpu(limits["cpu"]) * 1_000_000
+    cpu = requests.get("cpu", limits.get("cpu"))
+    if cpu is not None:
+        found["CpuShares"] = max(2, quantity.parse_cpu_mcpu(cpu) * 1024 // 1000)
+    if "memory" in limits:
+        memory = quantity.parse_bytes(limits["memory"])
+        found |= {"Memory": memory, "MemorySwap": memory}
+    if "memory" in requests:
+        found["MemoryReservation"] = quantity.parse_bytes(requests["memory"])
+    return found
+
+
+def _user(pod: Pod, container: Container) -> str:
+    outer, inner = pod.spec.security_context, container.security_context
+    user = inner.run_as_user if inner and inner.run_as_user is not None else None
+    group = inner.run_as_group if inner and inner.run_as_group is not None else None
+    if user is None and outer is not None:
+        user = outer.run_as_user
+    if group is None and outer is not None:
+        group = outer.run_as_group
+    if user is None:
+        return ""
+    return str(user) if group is None else f"{user}:{group}"
+
+
+def _security(pod: Pod, container: Container) -> dict[str, Any]:
+    outer, inner = pod.spec.security_context, container.security_context
+    found: dict[str, Any] = {}
+    if pod.spec.host_pid:
+        found["PidMode"] = "host"
+    if pod.spec.host_ipc:
+        found["IpcMode"] = "host"
+    if outer is not None:
+        groups = [*outer.supplemental_groups, *([outer.fs_group] if outer.fs_group else [])]
+        found["GroupAdd"] = [str(g) for g in groups]
+        found["Sysctls"] = {s["name"]: s["value"] for s in outer.sysctls}
+    if inner is not None:
+        if inner.privileged:
+            found["Privileged"] = True
+        if inner.read_only_root_filesystem:
+            found["ReadonlyRootfs"] = True
+        if inner.allow_privilege_escalation is False:
+            found["SecurityOpt"] = ["no-new-privileges"]
+        if inner.capabilities is not None:
+            found["CapAdd"] = list(inner.capabilities.add)
+            found["CapDrop"] = list(inner.capabilities.drop)
+    return found
+
+
+def describe_body(body: Mapping[str, Any]) -> str:
+    """A body as one line for debugging logs, without its environment."""
+    return json.dumps({k: v for k, v in body.items() if k != "Env"}, sort_keys=True)

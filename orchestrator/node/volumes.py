@@ -1,0 +1,143 @@
+"""Volumes of a pod: the files to write on the host, and the mounts of each container (pure).
+
+configMap and secret volumes are trees that the shim writes into tmpfs and swaps atomically; emptyDir
+is a directory beside them; hostPath is the host's own path. Source: Kubernetes API, core/v1 Volume.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.api.types.container import Container, KeyToPath, Volume
+from orchestrator.api.types.pod import Pod
+from orchestrator.node.environment import ConfigMissing, Sources, decode_secret
+
+_FILE_MODE = 0o644
+_OPEN_DIR = 0o777
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Files to write: the payload of `files.write_tree`, or of `files.make_dir` when empty_dir."""
+
+    path: str
+    files: Mapping[str, Mapping[str, Any]]
+    empty_dir: bool = False
+    group: int | None = None
+
+    def payload(self) -> dict[str, Any]:
+        """As the shim takes it."""
+        owner = {"gid": self.group} if self.group is not None else {}
+        if self.empty_dir:
+            return {"path": self.path, "mode": _OPEN_DIR, **owner}
+        return {"path": self.path, "files": dict(self.files), **owner}
+
+
+def pod_folder(uid: str) -> str:
+    """Folder of a pod's files, below the shim's root."""
+    return f"pods/{uid}"
+
+
+def volume_path(uid: str, volume: str) -> str:
+    """Folder of one volume, below the shim's root."""
+    return f"{pod_folder(uid)}/volumes/{volume}"
+
+
+def trees(pod: Pod, sources: Sources) -> list[Tree]:
+    """What has to be on the host before a container starts.
+
+    Raises:
+        ConfigMissing: a ConfigMap, Secret or key that is not optional is not there.
+    """
+    found: list[Tree] = []
+    group = pod.spec.security_context.fs_group if pod.spec.security_context else None
+    for volume in pod.spec.volumes:
+        path = volume_path(pod.metadata.uid, volume.name)
+        if volume.empty_dir is not None:
+            found.append(Tree(path, {}, empty_dir=True, group=group))
+            continue
+        content = _content(volume, sources, pod.metadata.namespace)
+        if content is not None:
+            found.append(Tree(path, content, group=group))
+    return found
+
+
+def _content(
+    volume: Volume, sources: Sources, namespace: str
+) -> dict[str, Mapping[str, Any]] | None:
+    if volume.config_map is not None:
+        source = volume.config_map
+        found = sources.config_map(source.name)
+        if found is None and not source.optional:
+            raise ConfigMissing(f'configmap "{source.name}" not found')
+        data: dict[str, bytes] = {}
+        if found is not None:
+            data = {k: v.encode() for k, v in (found.data or {}).items()}
+            data |= {k: base64.b64decode(v) for k, v in (found.binary_data or {}).items()}
+        where = f"ConfigMap {namespace}/{source.name}"
+        return _files(data, source.items, source.default_mode, source.optional, where)
+    if volume.secret is not None:
+        chosen = volume.secret
+        secret = sources.secret(chosen.secret_name)
+        if secret is None and not chosen.optional:
+            raise ConfigMissing(f'secret "{chosen.secret_name}" not found')
+        data = decode_secret(secret) if secret is not None else {}
+        where = f"Secret {namespace}/{chosen.secret_name}"
+        return _files(data, chosen.items, chosen.default_mode, chosen.optional, where)
+    return None
+
+
+def _files(
+    data: Mapping[str, bytes],
+    items: tuple[KeyToPath, ...],
+    default_mode: int | None,
+    optional: bool,
+    where: str,
+) -> dict[str, Mapping[str, Any]]:
+    mode = default_mode if default_mode is not None else _FILE_MODE
+    chosen = items or tuple(KeyToPath(key=k, path=k) for k in sorted(data))
+    found: dict[str, Mapping[str, Any]] = {}
+    for item in chosen:
+        if item.key not in data:
+            if optional:
+                continue
+            raise ConfigMissing(f"references non-existent config key: {item.key} in {where}")
+        found[item.path] = {
+            "data": base64.b64encode(data[item.key]).decode(),
+            "mode": item.mode if item.mode is not None else mode,
+        }
+    return found
+
+
+def mounts(
+    pod: Pod, container: Container, files_root: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """(`HostConfig.Mounts`, `HostConfig.Binds`) of a container.
+
+    Binds are for host paths that may have to be made: the engine makes them itself then.
+    """
+    volumes = {v.name: v for v in pod.spec.volumes}
+    made: list[dict[str, Any]] = []
+    binds: list[str] = []
+    for mount in container.volume_mounts:
+        volume = volumes[mount.name]
+        below = f"/{mount.sub_path.strip('/')}" if mount.sub_path else ""
+        if volume.host_path is not None:
+            source = volume.host_path.path + below
+            if volume.host_path.type in {"", "DirectoryOrCreate"}:
+                mode = ":ro" if mount.read_only else ""
+                binds.append(f"{source}:{mount.mount_path}{mode}")
+                continue
+        else:
+            source = f"{files_root}/{volume_path(pod.metadata.uid, volume.name)}{below}"
+        config = volume.config_map is not None or volume.secret is not None
+        made.append(
+            {
+                "Type": "bind",
+                "Source": source,
+                "Target": mount.mount_path,
+                "ReadOnly": mount.read_only or config,
+            }
+        )
+    return made, binds
