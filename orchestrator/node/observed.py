@@ -123,7 +123,7 @@ def note_runs(memory: Memory, containers: Iterable[Seen]) -> None:
         info, run = item.info, memory.runs.setdefault(item.name, Run())
         if info.state in {"exited", "restarting", "dead"} and item.ever_started:
             run.ended = _ended(info)
-        if not item.ever_started or _same_run(run, info):
+        if not item.ever_started or same_run(run, info):
             run.container_id = run.container_id or info.id
             continue
         if run.started_at:
@@ -148,8 +148,9 @@ def note_death(memory: Memory, item: Seen, exit_code: int, finished_s: float, oo
     )
 
 
-def _same_run(run: Run, info: ContainerInfo) -> bool:
-    if run.container_id != info.id:
+def same_run(run: Run | None, info: ContainerInfo) -> bool:
+    """Whether a container's present run is the one that is known."""
+    if run is None or run.container_id != info.id:
         return False
     # a status has whole seconds only: compare as far as both go
     return run.started_at == info.started_at or run.started_at == _seconds(info.started_at)

@@ -29,6 +29,11 @@ class KeyedRunner:
         self._failures: dict[str, int] = {}
         self._closed = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way or will be."""
+        return not self._tasks and not self._timers
+
     def due(self, key: str) -> None:
         """The key needs work now."""
         if self._closed:

@@ -23,7 +23,9 @@ class NodeSettings:
         connect_s: deadline of one attempt to connect a host.
         reconnect_first_s: back-off between attempts.
         reconnect_cap_s: its longest delay.
-        sweep_s: between looks for containers that belong to no pod of the host.
+        patience_s: how long a broken connection to sshd or dockerd may take to be back before the
+            host counts as not ready; a silent host is not waited for again.
+        sweep_s: between looks at facts that change slowly, and for files of pods that are gone.
         lease_s: between renewals of a Node's Lease; rarely, because each is a durable write.
     """
 
@@ -39,5 +41,6 @@ class NodeSettings:
     connect_s: float = 45.0
     reconnect_first_s: float = 0.5
     reconnect_cap_s: float = 10.0
-    sweep_s: float = 30.0
+    patience_s: float = 1.0
+    sweep_s: float = 60.0
     lease_s: float = 300.0

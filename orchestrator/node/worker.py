@@ -1,9 +1,9 @@
 """Carries out what the machine says for one pod, and writes what is observed.
 
-One worker per pod uid; `step` is called by the session's runner, never twice at once. A step asks the
-machine, carries out its instructions, takes note of the results and asks again; at its end the status
-is written if it changed. Failures become `Waiting` in the pod's memory, so that the status tells them and
-the machine waits.
+One worker per pod uid; `step` is called by the session's runner, never twice at once. A step asks
+the machine, carries out its instructions, takes note of the results and asks again; at its end the
+status is written if it changed. Failures become `Waiting` in the pod's memory, so that the status
+tells them and the machine waits.
 """
 
 import asyncio
@@ -17,17 +17,18 @@ import structlog
 from orchestrator.api import names
 from orchestrator.api.types.container import Container
 from orchestrator.api.types.pod import Pod
+from orchestrator.kit.aio.tasks import all_of
 from orchestrator.kit.backoff import Backoff
 from orchestrator.kit.errors import (
     ApiError,
     ChannelLost,
     EngineError,
+    ExecFailed,
     NotFound,
-    RemoteError,
     ShimError,
     Unreachable,
 )
-from orchestrator.kit.ids import ObjectKey, Uid
+from orchestrator.kit.ids import Uid
 from orchestrator.node import hooks, machine
 from orchestrator.node.context import HostContext
 from orchestrator.node.environment import ConfigMissing, Sources, environment
@@ -40,6 +41,7 @@ from orchestrator.node.observed import (
     adopt,
     newest,
     note_runs,
+    same_run,
     seen,
 )
 from orchestrator.node.sandbox import SANDBOX_IMAGE, sandbox_tar
@@ -56,6 +58,7 @@ from orchestrator.node.status import pod_status
 from orchestrator.node.volumes import mounts, pod_folder, trees
 from orchestrator.registry.options import DeleteOptions, Patch
 from orchestrator.remote.docker.references import registry_of
+from orchestrator.remote.seams import ContainerInfo
 from orchestrator.store.objects import StoredObject
 
 _log: Final = structlog.get_logger("node")
@@ -70,6 +73,7 @@ class PodWorker:
     Attributes:
         key: of the pod.
         containers: what is on the host, by container id; the session keeps it true.
+        probe_failures: failed attempts (see agentshim) that the user has not been told of.
         memory: see `observed`.
     """
 
@@ -79,6 +83,33 @@ class PodWorker:
         self.containers: dict[str, Seen] = {}
         self.memory: Memory = adopt(cast("Pod", pod.view))
         self._context = context
+        self.probe_failures: list[dict[str, Any]] = []
+        self._looks = 0
+        self._looked: dict[str, int] = {}
+
+    def attach(self, context: HostContext, containers: Sequence[ContainerInfo]) -> None:
+        """Begins anew on a connection, with what is on the host.
+
+        What the shim was told counts no more: it may be another one, on a host that was booted.
+        """
+        known = bool(self.containers)
+        self._context = context
+        self.containers = {info.id: seen(info) for info in containers}
+        self.memory.probes_set.clear()
+        self.memory.files_written = False
+        self.memory.ports = adopted_ports(self._seen()) or self.memory.ports
+        if self.memory.ports:
+            context.ports.adopt(self.uid, self.memory.ports.values())
+        if not known:  # the server was started again: hooks of what runs already have been run
+            self.memory.hooks_done |= {
+                f"{c.info.id}@{c.info.started_at}"
+                for c in self.containers.values()
+                if c.running and same_run(self.memory.runs.get(c.name), c.info)
+            }
+
+    def context(self) -> HostContext:
+        """The connection that the worker works on."""
+        return self._context
 
     # ------------------------------------------------------------ the step
 
@@ -95,6 +126,7 @@ class PodWorker:
             if pod is None:
                 return None
             note_runs(self.memory, self.containers.values())
+            await self._tell_probe_failures()
             todo = machine.decide(self._desired(pod), self._seen(), self._probes(), self.memory)
             waits = [i.delay_s for i in todo if isinstance(i, machine.Wait)]
             again = min(waits) if waits else None
@@ -120,11 +152,13 @@ class PodWorker:
         return Probes(self._context.probe_states)
 
     def _desired(self, pod: StoredObject) -> machine.Desired:
-        annotations = pod.doc["metadata"].get("annotations") or {}
+        meta = pod.doc["metadata"]
+        annotations = meta.get("annotations") or {}
         self.memory.drained = annotations.get(names.POD_DRAINED) == "true"
+        leaving = "deletionTimestamp" in meta
         return machine.Desired(
             pod=cast("Pod", pod.view),
-            in_service=self._context.in_service(self.key.namespace, self.uid),
+            in_service=leaving and self._context.in_service(self.key.namespace, self.uid),
             drain_s=self._context.settings.drain_s,
             now_s=self._context.clock.wall(),
         )
@@ -137,9 +171,7 @@ class PodWorker:
         ordered = [i for i in work if isinstance(i, machine.Stop)]
         rest = [i for i in work if not isinstance(i, machine.Stop)]
         for group in (ordered, rest):
-            async with asyncio.TaskGroup() as tasks:
-                for instruction in group:
-                    tasks.create_task(self._one(pod, instruction))
+            await all_of(self._one(pod, instruction) for instruction in group)
         return False
 
     async def _one(self, pod: StoredObject, instruction: machine.Instruction) -> None:
@@ -201,7 +233,7 @@ class PodWorker:
         self.memory.files_written = True
 
     async def refresh_files(self) -> None:
-        """Writes the volumes again, because a ConfigMap or Secret changed; readers see it at once."""
+        """Writes the volumes again, because a ConfigMap or Secret changed; readers see it now."""
         pod = self._pod()
         if pod is None or not self.memory.files_written:
             return
@@ -348,9 +380,9 @@ class PodWorker:
             self._context.note_probe(event)
 
     async def _post_start(self, item: Seen, container: Container) -> None:
-        assert container.lifecycle is not None
+        handler = container.lifecycle.post_start if container.lifecycle else None
         self.memory.hooks_done.add(f"{item.info.id}@{item.info.started_at}")
-        problem = await self._hook(item, container, container.lifecycle.post_start, 60.0)
+        problem = await self._hook(item, container, handler, 60.0)
         if problem:
             await self._record("Warning", "FailedPostStartHook", problem)
             await self._context.call(self._context.engine.restart_container(item.info.id, 1))
@@ -381,7 +413,8 @@ class PodWorker:
                     await asyncio.sleep(handler.sleep.seconds)
                     return ""
                 if handler.http_get is not None:
-                    return await self._context.http_hook(item, container, handler.http_get)
+                    sandbox = newest(self.containers.values()).get(SANDBOX)
+                    return await self._context.http_hook(item, container, handler.http_get, sandbox)
                 argv = hooks.hook_command(container, handler)
                 if not argv:
                     return ""
@@ -393,7 +426,7 @@ class PodWorker:
                     await session.close()
         except TimeoutError:
             return f"the hook did not end within {limit_s:.0f} s"
-        except EngineError as error:
+        except (EngineError, ExecFailed) as error:
             return error.message
         words = output[-500:].decode(errors="replace").strip()
         return f"command {argv} ended with status {status}: {words}" if status else ""
@@ -411,14 +444,22 @@ class PodWorker:
     # ------------------------------------------------------------ observing and reporting
 
     async def look(self, container_id: str) -> None:
-        """Reads one container from the engine."""
+        """Reads one container from the engine; an answer that a later look overtook is dropped."""
+        self._looks += 1
+        number = self._looks
+        info: ContainerInfo | None = None
         try:
             info = await self._context.call(self._context.engine.inspect_container(container_id))
         except EngineError as error:
             if error.status != 404:
                 raise
-            self.containers.pop(container_id, None)
+        if self._looked.get(container_id, 0) > number:
             return
+        if info is None:
+            self.containers.pop(container_id, None)
+            self._looked.pop(container_id, None)
+            return
+        self._looked[container_id] = number
         self.containers[info.id] = seen(info)
 
     async def report(self) -> None:
@@ -450,6 +491,24 @@ class PodWorker:
             return
         with contextlib.suppress(NotFound):
             await self._context.registry.patch(self.key, Patch("merge", body), subresource="status")
+
+    async def tell_back_off(self, container_id: str) -> None:
+        """Tells the user that the engine waits before it starts a container again."""
+        item = self.containers.get(container_id)
+        if item is not None and item.info.state == "restarting":
+            words = f"Back-off restarting failed container {item.name} in pod {self.key.name}"
+            await self._record("Warning", "BackOff", words)
+
+    async def _tell_probe_failures(self) -> None:
+        failures, self.probe_failures = self.probe_failures, []
+        for event in failures:
+            probe, container = str(event["probe"]), str(event["key"]).partition("/")[2]
+            words = f"{probe.capitalize()} probe failed: {event.get('message', '')}"
+            await self._record("Warning", "Unhealthy", words)
+            if event.get("action"):
+                end = "will be restarted" if event["action"] == "restart" else "will be stopped"
+                words = f"Container {container} failed {probe} probe, {end}"
+                await self._record("Normal", "Killing", words)
 
     async def _record(self, kind: Any, reason: str, message: str) -> None:
         with contextlib.suppress(ApiError):
@@ -486,15 +545,3 @@ class _Stuck(Exception):
 def adopted_ports(containers: Sequence[Seen]) -> dict[str, int]:
     """Published ports that a pod's containers have already."""
     return {key: port for item in containers for key, port in item.info.ports.items()}
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether an error means that the host is gone rather than that something was refused."""
-    return isinstance(error, (ChannelLost, Unreachable)) or (
-        isinstance(error, RemoteError) and not isinstance(error, (EngineError, ShimError))
-    )
-
-
-def pod_key(namespace: str, name: str) -> ObjectKey:
-    """The key of a pod."""
-    return ObjectKey("pods", namespace, name)

@@ -13,7 +13,7 @@ from orchestrator.kit.errors import ShimError
 from orchestrator.remote.dialer import UnixStream
 from orchestrator.remote.docker.engine import DockerEngine
 from orchestrator.remote.docker.http import POOL_LIMIT
-from orchestrator.remote.seams import Engine, Host, HostAddress, NodeTransport, Shim
+from orchestrator.remote.seams import SILENT, Engine, Host, HostAddress, NodeTransport, Shim
 from orchestrator.remote.settings import RemoteSettings
 from orchestrator.remote.shim.build import build_shim
 from orchestrator.remote.shim.client import Memory, ShimClient
@@ -177,7 +177,7 @@ class SshHost:
                 silence.answered(loop.time())
             silence.tick(self._shim.last_heard_s, 0.0)
             if silence.is_lost(loop.time()):
-                return f"no heartbeat from the host for {silence.silent_s(loop.time()):.1f} s"
+                return f"{SILENT} from the host for {silence.silent_s(loop.time()):.1f} s"
 
     async def _answers(self) -> bool:
         if self._address.jump:

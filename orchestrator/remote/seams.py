@@ -343,6 +343,11 @@ class Shim(Protocol):
     Operations and their payloads are those of `agentshim.wire` and `agentshim.operations`.
     """
 
+    @property
+    def files_root(self) -> str:
+        """Absolute path of the folder on the host below which the shim writes files."""
+        ...
+
     async def call(self, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Calls one operation and returns its result."""
         ...
@@ -354,6 +359,10 @@ class Shim(Protocol):
     async def close(self) -> None:
         """Closes the channel; the shim itself goes on. Idempotent."""
         ...
+
+
+SILENT: Final = "no heartbeat"
+"""What the reason of `Host.wait_lost` begins with when nothing but silence speaks for the loss."""
 
 
 class Host(Protocol):

@@ -7,8 +7,9 @@ parts take a `Tasks` and never call asyncio.create_task themselves.
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
+from typing import Any
 
 import structlog
 
@@ -92,3 +93,22 @@ def spawn(
     For parts that own child tasks with a lifetime of their own (one per host, one per request).
     """
     return asyncio.get_running_loop().create_task(work, name=name, context=context)
+
+
+async def all_of(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs coroutines side by side and waits for all; then raises the first one's error, if any.
+
+    A failure stops none of the others. Cancelling cancels and awaits them all.
+    """
+    tasks = [spawn(each, name="side by side") for each in work]
+    if not tasks:
+        return
+    try:
+        await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        raise
+    for task in tasks:
+        await task

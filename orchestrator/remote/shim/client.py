@@ -95,6 +95,11 @@ class ShimClient:
         """What to give to the next client of this host."""
         return Memory(str(self.hello.get("epoch", "")), self._seq)
 
+    @property
+    def files_root(self) -> str:
+        """Absolute path of the folder on the host below which the shim writes files."""
+        return str(self.hello.get("files_root", ""))
+
     async def call(self, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Calls one operation and returns its result.
 

@@ -1,0 +1,115 @@
+"""Logs of a pod's containers, from the engine's own log files.
+
+Docker keeps one log per container over all its runs; a run's part is cut out by time: it begins
+where the run before ended. Source: Kubernetes API, `pods/log`; Docker Engine API, ContainerLogs.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+
+from orchestrator.kit.clock import parse_rfc3339
+from orchestrator.kit.errors import BadRequest, Unreachable
+from orchestrator.node.observed import Memory, Run, Seen, newest
+from orchestrator.node.streams import LogQuery
+from orchestrator.node.worker import PodWorker
+from orchestrator.remote.seams import LogOptions
+from orchestrator.store.objects import StoredObject
+
+EARLY_S = 0.09
+"""A process may write before the engine notes its start; restarts are at least 100 ms apart."""
+
+WorkerOf = Callable[[str], PodWorker | None]
+
+
+class SessionStreams:
+    """`streams.PodStreams` of one host.
+
+    Args:
+        node: its name.
+        worker: finds a pod's worker by uid; None while the host is not connected.
+    """
+
+    def __init__(self, node: str, worker: WorkerOf) -> None:
+        self._node = node
+        self._worker = worker
+
+    async def logs(
+        self, pod: StoredObject, container: str, query: LogQuery
+    ) -> AsyncIterator[bytes]:
+        """Yields a container's log; see `streams.PodStreams`."""
+        worker = self._worker(pod.uid)
+        if worker is None:
+            raise Unreachable("the host is not connected", node=self._node, operation="read a log")
+        name = pod.key.name
+        item, options = choose(worker.containers.values(), worker.memory, name, container, query)
+        frames = worker.context().engine.logs(item.info.id, options)
+        try:
+            async for frame in frames:
+                yield frame.data
+        finally:
+            await frames.aclose()
+
+
+def choose(
+    containers: Iterable[Seen], memory: Memory, pod: str, name: str, query: LogQuery
+) -> tuple[Seen, LogOptions]:
+    """The container to read, and which part of its log (pure).
+
+    Raises:
+        BadRequest: there is no such run.
+    """
+    of_name = sorted((c for c in containers if c.name == name), key=lambda c: c.attempt)
+    run = memory.runs.get(name, Run())
+    if query.previous:
+        return _previous(of_name, run, pod, name, query)
+    item = newest(of_name).get(name)
+    if item is None or not item.ever_started:
+        waiting = memory.waiting.get(name) or memory.waiting.get("")
+        reason = waiting.reason if waiting else "ContainerCreating"
+        raise BadRequest(f'container "{name}" in pod "{pod}" is waiting to start: {reason}')
+    return item, _options(query, _begin_s(item), None)
+
+
+def _previous(
+    of_name: list[Seen], run: Run, pod: str, name: str, query: LogQuery
+) -> tuple[Seen, LogOptions]:
+    item = of_name[-1] if of_name else None
+    if item is not None and _restarted(item, run) and run.last is not None:
+        since = _time(run.last.started_at or "")
+        begin_s = since - EARLY_S if since is not None else None
+        return item, _options(query, begin_s, _begin_s(item))
+    started = [c for c in of_name[:-1] if c.ever_started]
+    if started:
+        return started[-1], _options(query, _begin_s(started[-1]), None)
+    raise BadRequest(f'previous terminated container "{name}" in pod "{pod}" not found')
+
+
+def _restarted(item: Seen, run: Run) -> bool:
+    """Whether the container itself has run before."""
+    last = run.last.container_id.removeprefix("docker://") if run.last else ""
+    return last == item.info.id
+
+
+def _begin_s(item: Seen) -> float | None:
+    """Where the present run's part of the log begins; None for the log's beginning."""
+    info = item.info
+    started, finished = _time(info.started_at), _time(info.finished_at)
+    if started is None:
+        return None
+    if finished is not None and finished <= started:
+        return finished  # of the run before this one
+    return started - EARLY_S
+
+
+def _time(text: str) -> float | None:
+    return parse_rfc3339(text) if text else None
+
+
+def _options(query: LogQuery, begin_s: float | None, end_s: float | None) -> LogOptions:
+    times = [t for t in (query.since_s, begin_s) if t is not None]
+    return LogOptions(
+        follow=query.follow and end_s is None,
+        tail=query.tail,
+        since_s=max(times) if times else None,
+        until_s=end_s,
+        timestamps=query.timestamps,
+    )
