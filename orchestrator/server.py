@@ -1,1 +1,272 @@
-"""Composition root: builds every part of the server and owns the root task group."""
+"""The server: builds every part from the state directory, and runs them until it is told to stop.
+
+The order matters: first what can be refused (settings, lock, port), so that a server that cannot
+run says so before it has touched anything; then the store; then those who watch it; at last the
+requests. Only the API server is essential: every other part is started again when it fails.
+
+Everything that a part tells another goes through the store; the one exception is byte streams,
+which the API server takes from the node manager.
+"""
+
+import asyncio
+import fcntl
+import os
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvloop
+
+from orchestrator.apiserver.app import ApiServer, build_app
+from orchestrator.apiserver.authn import Authenticator
+from orchestrator.apiserver.health import HealthChecks
+from orchestrator.apiserver.ports import bind
+from orchestrator.apiserver.serve import serve
+from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.bootstrap.state import StateDirectory, own_names
+from orchestrator.controllers.deployment.controller import deployment_controller
+from orchestrator.controllers.endpoints.controller import endpoints_controller
+from orchestrator.controllers.garbage.controller import garbage_controller
+from orchestrator.controllers.namespace.controller import namespace_controller
+from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
+from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSettings
+from orchestrator.controllers.replicaset.controller import replicaset_controller
+from orchestrator.credentials import keeper
+from orchestrator.credentials.ensure import ensure_credentials, server_ssl_context
+from orchestrator.credentials.files import write_atomic
+from orchestrator.credentials.tokens import TokenFile
+from orchestrator.kit.aio.logging import configure_logging
+from orchestrator.kit.aio.tasks import Tasks
+from orchestrator.kit.clock import SystemClock
+from orchestrator.kit.errors import ConfigError
+from orchestrator.kit.settings import load_settings
+from orchestrator.loadbalancer.controller import LoadBalancer
+from orchestrator.loadbalancer.settings import LoadBalancerSettings
+from orchestrator.node.manager import NodeManager
+from orchestrator.node.settings import NodeSettings
+from orchestrator.reconcile.executor import Executor
+from orchestrator.reconcile.informers import Informers
+from orchestrator.registry.registry import Registry
+from orchestrator.registry.settings import RegistrySettings
+from orchestrator.remote.connect import SshHostConnector
+from orchestrator.remote.settings import RemoteSettings
+from orchestrator.scheduler.loop import Scheduler
+from orchestrator.scheduler.settings import SchedulerSettings
+from orchestrator.store.settings import StoreSettings
+from orchestrator.store.sql import FileSqlite
+from orchestrator.store.store import Store
+
+_log: Final = structlog.get_logger("server")
+_PRUNE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """`server.yaml` in the state directory; every section is described at its own class.
+
+    Attributes:
+        cluster: name of the cluster, in kubeconfigs.
+        log_level: debug, info, warning or error.
+        apiserver: where the API listens, and its limits.
+        loadbalancer: where services are served.
+        scheduler: how pods are spread.
+        store: history and batches.
+        registry: address ranges, tolerations, event retention.
+        nodes: how hosts are driven.
+        nodelifecycle: when a lost host's pods are replaced.
+        remote: SSH and the shim.
+    """
+
+    cluster: str = "orch"
+    log_level: str = "info"
+    apiserver: ApiServerSettings = field(default_factory=ApiServerSettings)
+    loadbalancer: LoadBalancerSettings = field(default_factory=LoadBalancerSettings)
+    scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+    nodes: NodeSettings = field(default_factory=NodeSettings)
+    nodelifecycle: NodeLifecycleSettings = field(default_factory=NodeLifecycleSettings)
+    remote: RemoteSettings = field(default_factory=RemoteSettings)
+
+
+def run_server(state_dir: Path) -> None:
+    """Runs the server of a state directory in the foreground, until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: its settings are wrong, it runs already, or its port is taken.
+        StoreError: the database cannot be read.
+    """
+    state = StateDirectory(state_dir)
+    state.ensure()
+    text = state.settings.read_text() if state.settings.is_file() else ""
+    settings = load_settings(text, ServerSettings, str(state.settings))
+    configure_logging(settings.log_level)
+    with _alone(state), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(state, settings))
+
+
+@contextmanager
+def _alone(state: StateDirectory) -> Iterator[None]:
+    """Holds the state directory's lock, with our process id in server.pid."""
+    with (state.path / "server.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = state.pid.read_text().strip() if state.pid.is_file() else "unknown"
+            raise ConfigError(
+                [f"{state.path}: a server runs on this state directory already (process {pid})"]
+            ) from error
+        write_atomic(state.pid, f"{os.getpid()}\n".encode())
+        try:
+            yield
+        finally:
+            state.pid.unlink(missing_ok=True)
+
+
+async def _run(state: StateDirectory, settings: ServerSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    listener = bind(settings.apiserver.host, settings.apiserver.port)
+    names = own_names()
+    credentials = ensure_credentials(
+        state.path, [*names, *_own_host(settings)], cluster=settings.cluster
+    )
+    tls = server_ssl_context(credentials)
+    (state.path / "store").mkdir(mode=0o700, exist_ok=True)
+    store = await Store.open(FileSqlite(state.path / "store" / "orch.db"), settings.store)
+    try:
+        plane = await ControlPlane.build(state, settings, store, _first_address(names))
+        api = plane.api(Authenticator(TokenFile(credentials.tokens)))
+        async with plane.running() as tasks:
+            tasks.supervise("certificates", lambda: keeper.run(state.path, tls))
+            await serve(
+                api,
+                settings.apiserver,
+                stop,
+                tls=tls,
+                end_streams=api.end_streams,
+                listener=listener,
+            )
+        api.close()
+    finally:
+        await store.close()
+    _log.info("server.stopped")
+
+
+class ControlPlane:
+    """The parts that watch the store and act, built but not running."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        store: Store,
+        registry: Registry,
+        balancer_folder: Path,
+        advertise: str,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._registry = registry
+        self._clock = SystemClock()
+        self._rng = random.Random()  # noqa: S311  # spreads retries, decides nothing secret
+        self._informers = Informers(store)
+        self._carry_out = Executor(registry).carry_out
+        connector = SshHostConnector(settings.remote, self._rng)
+        self._nodes = NodeManager(
+            registry, self._informers, connector, self._clock, self._rng, settings.nodes
+        )
+        self._balancer = LoadBalancer(
+            store,
+            self._carry_out,
+            balancer_folder,
+            settings.loadbalancer,
+            self._clock,
+            advertise=advertise,
+            reserved={settings.apiserver.port: "the API server's port"},
+        )
+
+    @classmethod
+    async def build(
+        cls, state: StateDirectory, settings: ServerSettings, store: Store, advertise: str
+    ) -> "ControlPlane":
+        """Builds the parts on an open store, with the objects that must always be there."""
+        rng = random.Random()  # noqa: S311  # names and ports, nothing secret
+        registry = Registry(store, SystemClock(), rng, settings.registry)
+        await registry.ensure_builtins()
+        return cls(settings, store, registry, state.path / "loadbalancer", advertise)
+
+    def api(self, authenticator: Authenticator) -> ApiServer:
+        """The API server on top of the parts."""
+        return build_app(
+            registry=self._registry,
+            store=self._store,
+            pod_streams=self._nodes,
+            authenticator=authenticator,
+            settings=self._settings.apiserver,
+            clock=self._clock,
+            rng=self._rng,
+            checks=HealthChecks(
+                live={"store": lambda: self._store.statistics().failing},
+                ready={"loadbalancer": lambda: self._balancer.failing},
+            ),
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Tasks]:
+        """Runs all parts as long as the context lasts; further tasks may be added."""
+        informers, carry_out = self._informers, self._carry_out
+        clock, rng = self._clock, self._rng
+        lifecycle = self._settings.nodelifecycle
+        scheduler = Scheduler(self._registry, informers, clock, self._settings.scheduler)
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "deployments": deployment_controller(informers, carry_out, clock, rng).run,
+            "replicasets": replicaset_controller(informers, carry_out, clock, rng).run,
+            "endpoints": endpoints_controller(informers, carry_out, rng).run,
+            "namespaces": namespace_controller(informers, carry_out, clock, rng).run,
+            "garbage": garbage_controller(informers, carry_out, rng).run,
+            "nodelifecycle": nodelifecycle_controller(
+                informers, carry_out, clock, rng, lifecycle
+            ).run,
+            "scheduler": scheduler.run,
+            "nodes": self._nodes.run,
+            "events": self._prune_events,
+        }
+        if self._settings.loadbalancer.enabled:
+            parts["loadbalancer"] = self._balancer.run
+        async with Tasks() as tasks:
+            for name, run in parts.items():
+                tasks.supervise(name, run)
+            try:
+                yield tasks
+            finally:
+                tasks.stop_supervised()
+        informers.close()
+
+    async def _prune_events(self) -> None:
+        while True:
+            await asyncio.sleep(_PRUNE_S)
+            await self._registry.prune_events(self._clock.wall())
+
+
+def _own_host(settings: ServerSettings) -> list[str]:
+    host = settings.apiserver.host
+    return [] if host in {"", "0.0.0.0", "::"} else [host]
+
+
+def _first_address(names: list[str]) -> str:
+    """The first of this machine's names that is an address: what services show as theirs."""
+    for name in names:
+        try:
+            return str(ip_address(name))
+        except ValueError:
+            continue
+    return socket.gethostbyname("localhost")

@@ -30,6 +30,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._group = asyncio.TaskGroup()
+        self._supervised: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Tasks":
         """Enters the task group."""
@@ -54,7 +55,14 @@ class Tasks:
 
         A normal return ends the task. Cancel the returned task to stop it.
         """
-        return self._group.create_task(_supervised(name, run), name=name)
+        task = self._group.create_task(_supervised(name, run), name=name)
+        self._supervised = [*(t for t in self._supervised if not t.done()), task]
+        return task
+
+    def stop_supervised(self) -> None:
+        """Cancels all supervised work; leaving the context waits for its end."""
+        for task in self._supervised:
+            task.cancel()
 
 
 async def _supervised(name: str, run: Callable[[], Awaitable[None]]) -> None:
