@@ -1,6 +1,7 @@
 """One task per key, at most: what is due while its task runs is done once more afterwards."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -44,7 +45,9 @@ class KeyedRunner:
         if key in self._tasks:
             self._again.add(key)
         else:
-            self._tasks[key] = spawn(self._run(key), name=f"{self._name} {key}")
+            self._tasks[key] = spawn(
+                self._run(key), name=f"{self._name} {key}", context=contextvars.Context()
+            )
 
     def due_in(self, key: str, delay_s: float) -> None:
         """The key needs work after a delay, or earlier when something else makes it due."""

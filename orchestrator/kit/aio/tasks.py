@@ -55,7 +55,10 @@ class Tasks:
 
         A normal return ends the task. Cancel the returned task to stop it.
         """
-        task = self._group.create_task(_supervised(name, run), name=name)
+        # a context of its own: whoever happens to spawn is not the cause of all that follows
+        task = self._group.create_task(
+            _supervised(name, run), name=name, context=contextvars.Context()
+        )
         self._supervised = [*(t for t in self._supervised if not t.done()), task]
         return task
 
