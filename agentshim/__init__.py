@@ -70,8 +70,8 @@ probes.set  {"container_id": "<full id>",           replaces all probes of that 
             Setting the same probes again changes nothing (no restart of delays or counts). An
             empty host means the container's own address, read from the engine at each start
             (127.0.0.1 with host networking). Restarts keep apart: 10 s, 20 s, ... 300 s, forgotten
-            after 10 min; meanwhile failed attempts are told without action. Probes pause while the container does not run and
-            begin anew at each start; they go when it is destroyed.
+            after 10 min; meanwhile failed attempts are told without action. Probes pause while the
+            container does not run and begin anew at each start; they go when it is destroyed.
 
 probes.remove {"container_id": "..."} → {"removed": true | false}
 

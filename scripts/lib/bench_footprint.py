@@ -1,7 +1,7 @@
 """Footprint: server and shim at rest, and what is open and left on a host.
 
-Prints memory and CPU of the idle server (three hosts) and of an idle shim, the listening sockets and
-the files of a host before bootstrap, during, and after `orch reset`.
+Prints memory and CPU of the idle server (three hosts) and of an idle shim, the listening sockets
+and the files of a host before bootstrap, during, and after `orch reset`.
 """
 
 import time

@@ -198,7 +198,7 @@ def test_restarts_keep_apart_ever_longer(rig: Rig) -> None:
         rig.loop.advance(1)
         if len(rig.engine.calls) > before:
             at.append(rig.loop.now)
-    gaps = [two - one for one, two in zip(at, at[1:], strict=False)]
+    gaps = [two - one for one, two in itertools.pairwise(at)]
     assert gaps[:6] == pytest.approx([10, 20, 40, 80, 160, 300], abs=1.5)
 
 

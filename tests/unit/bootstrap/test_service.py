@@ -22,13 +22,19 @@ def state(tmp_path):
 def stand_in():
     """A process that looks like `orch server` and ends on TERM."""
     with subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)", "/usr/bin/orch", "server"]
+        [sys.executable, "-c", "import time; print(); time.sleep(60)", "/usr/bin/orch", "server"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is itself now, no longer a copy of us
         yield process
         process.kill()
 
 
-@pytest.mark.parametrize("text", ["", "x\n", "999999999\n", f"{os.getpid()}\n"])
+@pytest.mark.parametrize(
+    "text", ["", "x\n", "999999999\n", f"{os.getpid()}\n"], ids=["empty", "word", "unused", "ours"]
+)
 def test_a_pid_file_alone_is_no_server(state, text):
     state.pid.write_text(text)
     state.balancer_pid.write_text(text)

@@ -4,8 +4,8 @@ the user wants and leave other writers' fields alone."""
 import copy
 
 import pytest
-from orchestrator.api.patch.strategic import strategic_merge
 
+from orchestrator.api.patch.strategic import strategic_merge
 from orchestrator.api.resources import by_resource
 from orchestrator.api.schema.nodes import schema_of
 from orchestrator.cli.threeway import three_way

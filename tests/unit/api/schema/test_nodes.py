@@ -38,7 +38,11 @@ MERGE_KEYS = [
 ]
 
 
-@pytest.mark.parametrize(("resource", "path", "key", "strategies"), MERGE_KEYS, ids=str)
+def _id(value):
+    return "+".join(sorted(value)) if isinstance(value, set) else value
+
+
+@pytest.mark.parametrize(("resource", "path", "key", "strategies"), MERGE_KEYS, ids=_id)
 def test_patch_metadata(resource, path, key, strategies):
     node = walk(resource, path)
     assert node.patch_merge_key == key
