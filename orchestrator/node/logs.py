@@ -40,8 +40,10 @@ class SessionStreams:
         if worker is None:
             raise Unreachable("the host is not connected", node=self._node, operation="read a log")
         name = pod.key.name
-        item, options = choose(worker.containers.values(), worker.memory, name, container, query)
-        frames = worker.context().engine.logs(item.info.id, options)
+        item, options = choose(
+            worker.state.containers.values(), worker.state.memory, name, container, query
+        )
+        frames = worker.state.context.engine.logs(item.info.id, options)
         try:
             async for frame in frames:
                 yield frame.data

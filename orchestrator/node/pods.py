@@ -18,10 +18,11 @@ from orchestrator.kit.errors import ApiError, RemoteError, ShimError
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.node.context import HostContext
 from orchestrator.node.observed import note_death
+from orchestrator.node.podstate import COMPONENT
 from orchestrator.node.references import volume_sources
 from orchestrator.node.runner import KeyedRunner
 from orchestrator.node.volumes import pod_folder
-from orchestrator.node.worker import COMPONENT, PodWorker
+from orchestrator.node.worker import PodWorker
 from orchestrator.reconcile.snapshot import Snapshot, node_of
 from orchestrator.remote.seams import ContainerInfo, EngineEvent
 from orchestrator.store.objects import StoredObject
@@ -69,7 +70,7 @@ class HostPods:
         self._workers = {uid: w for uid, w in self._workers.items() if uid in bound}
         for uid, pod in bound.items():
             worker = self._workers.get(uid) or PodWorker(context, pod)
-            worker.attach(context, found.pop(uid, []))
+            worker.state.attach(context, found.pop(uid, []))
             self._workers[uid] = worker
         for stale in found.values():
             for info in stale:
@@ -118,11 +119,11 @@ class HostPods:
         if self._context is None:
             return
         for uid, worker in self._workers.items():
-            pod = self._snapshot.get(worker.key)
-            if worker.key.namespace != key.namespace or pod is None:
+            pod = self._snapshot.get(worker.state.key)
+            if worker.state.key.namespace != key.namespace or pod is None:
                 continue
             if (key.resource, key.name) in volume_sources(cast("Pod", pod.view)):
-                worker.memory.files_written = False
+                worker.state.memory.files_written = False
                 self._pods.due(uid)
 
     def slices_written(self, uids: frozenset[str]) -> None:
@@ -140,19 +141,19 @@ class HostPods:
             if event.action == "start":
                 self._orphans.due(event.id)
             return
-        item = worker.containers.get(event.id)
+        item = worker.state.containers.get(event.id)
         if event.action == "oom":
             self._out_of_memory.add(event.id)
         elif event.action == "die" and item is not None:
             code = event.attributes.get("exitCode", "0")
             oom = event.id in self._out_of_memory
             self._out_of_memory.discard(event.id)
-            note_death(worker.memory, item, int(code), event.time_ns / 1e9, oom)
+            note_death(worker.state.memory, item, int(code), event.time_ns / 1e9, oom)
         elif event.action == "start" and item is not None and item.running:
             began_s = parse_rfc3339(item.info.started_at)
             if abs(event.time_ns / 1e9 - began_s) < _OWN_START_S:
                 return  # our own start, looked at already
-        self._looks.due(f"{worker.uid} {event.id}")
+        self._looks.due(f"{worker.state.uid} {event.id}")
 
     def probe_event(self, event: Mapping[str, Any]) -> None:
         """A probe of the shim changed its state or failed."""
@@ -173,13 +174,13 @@ class HostPods:
         if worker is None:
             return
         delay_s = await worker.step()
-        pod = self._snapshot.get(worker.key)
+        pod = self._snapshot.get(worker.state.key)
         if pod is None or pod.uid != uid or node_of(pod) != self._name:
             self._workers.pop(uid, None)
-            for container_id in worker.containers:
+            for container_id in worker.state.containers:
                 self._orphans.due(container_id)
-            if not worker.containers:
-                worker.context().ports.release(uid)
+            if not worker.state.containers:
+                worker.state.context.ports.release(uid)
         elif delay_s is not None:
             self._pods.due_in(uid, delay_s)
 
@@ -188,9 +189,9 @@ class HostPods:
         worker = self._workers.get(uid)
         if worker is None:
             return
-        await worker.look(container_id)
+        await worker.state.look(container_id)
+        worker.tell_back_off(container_id)
         await worker.report()
-        await worker.tell_back_off(container_id)
         self._pods.due(uid)
 
     async def _clean(self, container_id: str) -> None:

@@ -1,0 +1,153 @@
+"""One pod on one host: what is there, what is remembered, and how both are read and told.
+
+Shared by the parts that work on a pod: `worker` (decides when), `making` (containers and files),
+`ending` (hooks and stops).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, cast
+
+from orchestrator.api.types.pod import Pod
+from orchestrator.kit.aio.tasks import all_of
+from orchestrator.kit.errors import ApiError, EngineError
+from orchestrator.kit.ids import Uid
+from orchestrator.node.context import HostContext
+from orchestrator.node.environment import Sources
+from orchestrator.node.observed import Memory, Seen, adopt, newest, same_run, seen
+from orchestrator.node.spec import SANDBOX
+from orchestrator.remote.seams import ContainerInfo
+from orchestrator.store.objects import StoredObject
+
+COMPONENT: Final = "kubelet"
+
+EventType = Literal["Normal", "Warning"]
+
+
+class PodState:
+    """See the module.
+
+    Attributes:
+        key: of the pod.
+        uid: of the pod.
+        context: the connection to the host.
+        containers: what is on the host, by container id.
+        memory: see `observed`.
+    """
+
+    def __init__(self, context: HostContext, pod: StoredObject) -> None:
+        self.key = pod.key
+        self.uid = pod.uid
+        self.context = context
+        self.containers: dict[str, Seen] = {}
+        self.memory: Memory = adopt(cast("Pod", pod.view))
+        self._looks = 0
+        self._looked: dict[str, int] = {}
+        self._untold: list[tuple[EventType, str, str]] = []
+
+    def attach(self, context: HostContext, containers: Sequence[ContainerInfo]) -> None:
+        """Begins anew on a connection, with what is on the host.
+
+        What the shim was told counts no more: it may be another one, on a host that was booted.
+        """
+        known = bool(self.containers)
+        self.context = context
+        self.containers = {info.id: seen(info) for info in containers}
+        memory = self.memory
+        memory.probes_set.clear()
+        memory.files_written = False
+        published = {k: p for c in self.containers.values() for k, p in c.info.ports.items()}
+        memory.ports = published or memory.ports
+        context.ports.adopt(self.uid, memory.ports.values())
+        if not known:  # the server was started again: hooks of what runs already have been run
+            memory.hooks_done |= {
+                f"{c.info.id}@{c.info.started_at}"
+                for c in self.containers.values()
+                if c.running and same_run(memory.runs.get(c.name), c.info)
+            }
+
+    def seen(self) -> list[Seen]:
+        """The containers in a steady order."""
+        return sorted(self.containers.values(), key=lambda c: (c.name, c.attempt))
+
+    def sandbox(self) -> Seen | None:
+        """The container that owns the pod's network, where there is one."""
+        return newest(self.containers.values()).get(SANDBOX)
+
+    async def look(self, container_id: str) -> None:
+        """Reads one container from the engine; an answer that a later look overtook is dropped.
+
+        Raises:
+            RemoteError: the engine cannot be asked.
+        """
+        self._looks += 1
+        number = self._looks
+        info: ContainerInfo | None = None
+        try:
+            info = await self.context.call(self.context.engine.inspect_container(container_id))
+        except EngineError as error:
+            if error.status != 404:
+                raise
+        if self._looked.get(container_id, 0) > number:
+            return
+        if info is None:
+            self.containers.pop(container_id, None)
+            self._looked.pop(container_id, None)
+            return
+        self._looked[container_id] = number
+        self.containers[info.id] = seen(info)
+
+    # ------------------------------------------------------------ telling
+
+    def tell(self, kind: EventType, reason: str, message: str) -> None:
+        """Keeps an Event for `flush`, so that nobody who acts waits for the disk."""
+        self._untold.append((kind, reason, message))
+
+    async def flush(self) -> None:
+        """Writes the Events that were kept; one that is refused is lost."""
+        untold, self._untold = self._untold, []
+        await all_of(self._record(*event) for event in untold)
+
+    async def _record(self, kind: EventType, reason: str, message: str) -> None:
+        try:
+            await self.context.registry.record(
+                self.key, kind, reason, message, COMPONENT,
+                host=self.context.name, uid=Uid(self.uid),
+            )  # fmt: skip
+        except ApiError:
+            return  # a full queue or a namespace that goes: work goes before words
+
+    # ------------------------------------------------------------ looking things up
+
+    def sources(self) -> Sources:
+        """Where the pod's references are looked up."""
+        context, namespace = self.context, self.key.namespace
+        return Sources(
+            config_map=lambda name: context.config_map(namespace, name),
+            secret=lambda name: context.secret(namespace, name),
+            allocatable=context.allocatable(),
+            host_ip=context.address,
+        )
+
+
+class Stuck(Exception):
+    """A container cannot run, for a reason that the kubelet has a word for.
+
+    Attributes:
+        reason: of the waiting state.
+        message: of the waiting state.
+        event: reason of the Event.
+        told: message of the Event.
+    """
+
+    def __init__(self, reason: str, message: str, event: str = "Failed", told: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.event = event
+        self.told = told or message
+
+
+def container_of(pod: Pod, name: str) -> Any:
+    """The spec of a container or init container by name; None for what is neither."""
+    every = (*pod.spec.init_containers, *pod.spec.containers)
+    return next((c for c in every if c.name == name), None)
