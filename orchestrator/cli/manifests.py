@@ -72,7 +72,7 @@ def _texts(files: tuple[str, ...], recursive: bool, problems: list[str]) -> list
             if not chosen:
                 problems.append(f"{name}: no .yaml, .yml or .json file in this folder")
             texts += [(str(p), p.read_text()) for p in chosen]
-        elif path.is_file():
+        elif path.exists():  # pipes and devices too
             texts.append((name, path.read_text()))
         else:
             problems.append(f"{name}: no such file")

@@ -46,7 +46,8 @@ def open_session(kubeconfig: str, context: str, namespace: str) -> Iterator[Sess
     try:
         yield session
     except ApiFailure as failure:
-        raise click.ClickException(_words(failure)) from failure
+        click.echo(message(failure), err=True)
+        raise SystemExit(1) from failure
     except NoServer as failure:
         raise click.ClickException(str(failure)) from failure
     except KeyboardInterrupt:
@@ -62,13 +63,9 @@ def show_warnings(client: Client) -> None:
     client.warnings.clear()
 
 
-def _words(failure: ApiFailure) -> str:
+def message(failure: ApiFailure) -> str:
+    """A failure in kubectl's words."""
     if failure.reason == "Invalid":
         return str(failure)
-    where = f"from server ({failure.reason})" if failure.reason else "from server"
-    return f"{where}: {failure}"
-
-
-def message(failure: ApiFailure) -> str:
-    """One line for a failure that does not end the command."""
-    return "Error " + _words(failure) if failure.reason != "Invalid" else f"Error: {failure}"
+    where = f" ({failure.reason})" if failure.reason else ""
+    return f"Error from server{where}: {failure}"
