@@ -176,7 +176,7 @@ def namespace(request, server, homes):
     home = homes / DEFAULT
     home.mkdir(exist_ok=True)
     admin = Kubectl(BINARIES[DEFAULT], server.kubeconfig, home)
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:50]
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
     admin("create", "namespace", name)
     yield name
     admin("delete", "namespace", name, "--wait=false")

@@ -35,12 +35,14 @@ def apply(
 ) -> None:
     """Create or change objects from files: `orch apply -f web.yaml`.
 
-    Every object is tried, even when an earlier one fails; the exit status says whether all went
-    well. Files are read and checked before the first request.
+    Files are read and checked before the first request, and the server is asked what it thinks of
+    every object before the first one is written: one that it refuses keeps all from being applied.
     """
     manifests = load_manifests(files, recursive=recursive)
     with open_session(kubeconfig, context, namespace) as session:
         _check_namespaces(manifests, namespace)
+        if len(manifests) > 1 and dry_run == "none":
+            _rehearse(session, manifests)
         failed = False
         for manifest in manifests:
             try:
@@ -53,6 +55,26 @@ def apply(
             show_warnings(session.client)
         if failed:
             raise SystemExit(1)
+
+
+def _rehearse(session: Session, manifests: list[Manifest]) -> None:
+    """Ends the command when the server would refuse an object, with every object's faults."""
+    new = {m.name for m in manifests if m.resource.kind == "Namespace"}
+    problems = []
+    for manifest in manifests:
+        try:
+            _apply_one(session, manifest, dry_run=True)
+        except ApiFailure as failure:
+            space = manifest.document["metadata"].get("namespace") or session.namespace
+            if failure.reason == "NotFound" and space in new:
+                continue  # it will be there by then
+            problems.append(f"{manifest.place}: {message(failure)}")
+    session.client.warnings.clear()  # the real requests bring them again
+    if problems:
+        for problem in problems:
+            click.echo(problem, err=True)
+        click.echo("error: nothing was applied", err=True)
+        raise SystemExit(1)
 
 
 def _check_namespaces(manifests: list[Manifest], flag: str) -> None:

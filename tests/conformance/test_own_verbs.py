@@ -1,0 +1,113 @@
+"""`orch get`, `apply`, `delete` and their kin beside kubectl: the same words and the same effects."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conformance.conftest import Kubectl
+from tests.conformance.manifests import config_map, deployment, node, pod, service
+
+pytestmark = [pytest.mark.slow]
+
+
+@pytest.fixture
+def orch(server, homes):
+    """The `orch` command line with the server's kubeconfig."""
+    home = homes / "orch"
+    home.mkdir(exist_ok=True)
+    return Kubectl(Path(sys.executable).with_name("orch"), server.kubeconfig, home)
+
+
+def both(kubectl, orch, *words):
+    return kubectl(*words).rows, orch(*words).rows
+
+
+def several(*documents):
+    return yaml.safe_dump_all(documents)
+
+
+def test_apply_says_what_kubectl_says(kubectl, orch, namespace):
+    text = several(config_map(), deployment(), service())
+    first = orch("apply", "-n", namespace, "-f", "-", stdin=text).lines
+    assert first == ["configmap/settings created", "deployment.apps/web created",
+                     "service/web created"]  # fmt: skip
+    assert kubectl("apply", "-n", namespace, "-f", "-", stdin=text).lines == [
+        line.replace("created", "unchanged") for line in first
+    ]
+    changed = several(config_map(), deployment(replicas=3), service())
+    assert orch("apply", "-n", namespace, "-f", "-", stdin=changed).lines == [
+        "configmap/settings unchanged", "deployment.apps/web configured", "service/web unchanged",
+    ]  # fmt: skip
+    assert kubectl.get("deploy", "web", "-n", namespace)["spec"]["replicas"] == 3
+
+
+def test_what_the_server_refuses_keeps_all_from_being_applied(kubectl, orch, namespace):
+    wrong = pod("wrong")
+    del wrong["spec"]["containers"][0]["image"]
+    refused = orch.fails("apply", "-n", namespace, "-f", "-", stdin=several(config_map(), wrong))
+    assert 'Pod "wrong" is invalid: spec.containers[0].image: Required value' in refused
+    assert "standard input:" in refused
+    assert refused.endswith("error: nothing was applied\n")
+    assert "NotFound" in kubectl.fails("get", "cm", "settings", "-n", namespace)
+
+
+def test_a_namespace_may_come_with_what_is_in_it(kubectl, orch, namespace):
+    name = f"{namespace}-new"
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    inside = config_map()
+    inside["metadata"]["namespace"] = name
+    try:
+        assert orch("apply", "-f", "-", stdin=several(space, inside)).lines == [
+            f"namespace/{name} created", "configmap/settings created",
+        ]  # fmt: skip
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.parametrize("output", [(), ("-o", "wide"), ("--show-labels",)])
+def test_tables_are_those_of_kubectl(kubectl, orch, namespace, output):
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=several(deployment(), service(), pod()))
+    for kind in ("deployments", "services", "pods", "deploy,svc"):
+        theirs, ours = both(kubectl, orch, "get", kind, "-n", namespace, *output)
+        age = theirs[0].index("AGE") if "AGE" in theirs[0] else None
+        for one, two in zip(theirs, ours, strict=True):
+            if age is not None and len(one) > age:
+                one[age] = two[age] = ""
+            assert one == two
+
+
+def test_documents_are_those_of_kubectl(kubectl, orch, namespace):
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=several(config_map()))
+    for output in ("yaml", "json"):
+        words = ("get", "cm", "settings", "-n", namespace, "-o", output)
+        assert yaml.safe_load(orch(*words).out) == yaml.safe_load(kubectl(*words).out)
+
+
+def test_failures_in_the_same_words(kubectl, orch, namespace):
+    for words in (("get", "pods", "nope"), ("delete", "svc", "nope")):
+        theirs = kubectl.fails(*words, "-n", namespace)
+        assert orch.fails(*words, "-n", namespace) == theirs
+
+
+def test_scale_and_selectors(kubectl, orch, namespace):
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=several(deployment(), config_map()))
+    assert orch("scale", "deploy/web", "--replicas", "5", "-n", namespace).lines == [
+        "deployment.apps/web scaled"
+    ]
+    assert kubectl.get("deploy", "web", "-n", namespace)["spec"]["replicas"] == 5
+    words = ("get", "deploy", "-n", namespace, "-l", "app=web")
+    assert [row[0] for row in orch(*words).rows] == ["NAME", "web"]
+    assert "No resources found" in orch.run("get", "deploy", "-n", namespace, "-l", "app=x").err
+    assert orch("delete", "deploy", "web", "-n", namespace).lines == [
+        'deployment.apps "web" deleted'
+    ]
+
+
+def test_nodes(kubectl, orch):
+    kubectl("apply", "-f", "-", stdin=node("own-verbs"))
+    try:
+        assert any(row[0] == "own-verbs" for row in orch("nodes").rows)
+    finally:
+        kubectl("delete", "node", "own-verbs")
