@@ -8,3 +8,13 @@ later test. With the loop set to None once, it is told that there is none.
 import asyncio
 
 asyncio.set_event_loop(None)
+
+
+def pytest_addoption(parser):
+    """`scripts/test sim --seeds 1000`: how many random days are simulated."""
+    parser.addoption("--seeds", type=int, default=50, help="seeds per simulated scenario")
+
+
+def pytest_generate_tests(metafunc):
+    if "seed" in metafunc.fixturenames and "tests.sim" in metafunc.module.__name__:
+        metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
