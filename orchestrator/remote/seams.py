@@ -156,6 +156,14 @@ class ContainerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeInfo:
+    """A named volume: its name, and the labels that it was made with."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineEvent:
     """One engine event (`GET /events`).
 
@@ -300,6 +308,18 @@ class Engine(Protocol):
 
     async def containers(self, labels: Mapping[str, str]) -> tuple[ContainerInfo, ...]:
         """All containers, stopped ones too, that carry these labels ("" matches any value)."""
+        ...
+
+    async def put_archive(self, container_id: str, path: str, tar: bytes) -> None:
+        """Unpacks a tar archive into a container, which need not run: modes and owners as in it."""
+        ...
+
+    async def volumes(self, labels: Mapping[str, str]) -> tuple[VolumeInfo, ...]:
+        """All named volumes that carry these labels ("" matches any value)."""
+        ...
+
+    async def remove_volume(self, name: str) -> None:
+        """Removes a named volume; one that is gone is no error. 409: a container uses it."""
         ...
 
     def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[OutputFrame]:

@@ -314,6 +314,33 @@ class EngineSuite:
             await rig.engine.exec(made, rig.HELLO)
         assert caught.value.status == 409
 
+    async def test_a_named_volume_comes_with_its_container_and_goes_by_name(
+        self, rig: EngineRig
+    ) -> None:
+        name = f"remote-test-{rig.token}"
+        mount = {
+            "Type": "volume",
+            "Source": name,
+            "Target": "/work",
+            "VolumeOptions": {"NoCopy": True, "Labels": rig.labels},
+        }
+        made = await rig.create(rig.SLEEP, HostConfig={"Mounts": [mount]})
+        assert [v.name for v in await rig.engine.volumes(rig.labels)] == [name]
+        assert (await rig.engine.volumes({"orch-test": ""}))[0].labels == rig.labels
+        with pytest.raises(EngineError) as caught:
+            await rig.engine.remove_volume(name)
+        assert caught.value.status == 409
+        await rig.engine.remove_container(made)
+        assert [v.name for v in await rig.engine.volumes(rig.labels)] == [name]
+        await rig.engine.remove_volume(name)
+        await rig.engine.remove_volume(name)
+        assert await rig.engine.volumes(rig.labels) == ()
+
+    async def test_files_for_a_container_that_is_not_there(self, rig: EngineRig) -> None:
+        with pytest.raises(EngineError) as caught:
+            await rig.engine.put_archive("nobody", "/", b"\0" * 1024)
+        assert caught.value.status == 404
+
     async def test_events_of_a_life_in_order(self, rig: EngineRig) -> None:
         async with watching(rig.engine, rig.labels) as tape:
             made = await rig.run(rig.FAIL)

@@ -1,5 +1,7 @@
 """The Engine contract suite on the Docker Engine of this machine, through its local socket."""
 
+import io
+import tarfile
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,7 +10,7 @@ from orchestrator.kit.errors import ChannelLost, EngineError, Unreachable
 from orchestrator.remote.dialer import LocalDialer
 from orchestrator.remote.docker.engine import DockerEngine
 from orchestrator.remote.seams import RegistryAuth
-from tests.contract.engine_suite import EngineRig, EngineSuite
+from tests.contract.engine_suite import EngineRig, EngineSuite, log_text
 from tests.rig.images import ensure_busybox
 
 pytestmark = pytest.mark.docker
@@ -74,3 +76,21 @@ async def test_a_closed_engine_is_a_lost_channel() -> None:
     await engine.close()
     with pytest.raises(ChannelLost):
         await engine.ping()
+
+
+async def test_an_archive_sets_the_mode_of_a_volume_that_is_there(rig: EngineRig) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        entry = tarfile.TarInfo("work")
+        entry.type, entry.mode, entry.gid = tarfile.DIRTYPE, 0o2775, 1234
+        tar.addfile(entry)
+    name = f"remote-test-{rig.token}"
+    mount = {"Type": "volume", "Source": name, "Target": "/work", "VolumeOptions": {"NoCopy": True}}
+    one = await rig.create(rig.SLEEP, HostConfig={"Mounts": [mount]})
+    await rig.engine.put_archive(one, "/", out.getvalue())
+    await rig.engine.remove_container(one)
+    two = await rig.run(["stat", "-c", "%a %g", "/work"], HostConfig={"Mounts": [mount]})
+    assert await rig.ended(two) == 0
+    assert (await log_text(rig.engine, two))["stdout"] == b"2775 1234\n"
+    await rig.engine.remove_container(two)
+    await rig.engine.remove_volume(name)

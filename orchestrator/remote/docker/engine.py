@@ -31,6 +31,7 @@ from orchestrator.remote.seams import (
     LogOptions,
     OutputFrame,
     RegistryAuth,
+    VolumeInfo,
 )
 
 _INSPECTS_AT_ONCE = 8
@@ -221,6 +222,34 @@ class DockerEngine:
         except ExceptionGroup as several:
             _raise_first(several)
         return tuple(info for task in tasks if (info := task.result()) is not None)
+
+    async def put_archive(self, container_id: str, path: str, tar: bytes) -> None:
+        """Unpacks a tar archive into a container, which need not run: modes and owners as in it."""
+        await self._http.call(
+            "PUT",
+            f"/containers/{quote(container_id)}/archive",
+            f"write files into container {container_id}",
+            query={"path": path},
+            body=tar,
+        )
+
+    # ---- volumes
+
+    async def volumes(self, labels: Mapping[str, str]) -> tuple[VolumeInfo, ...]:
+        """All named volumes that carry these labels ("" matches any value)."""
+        found = await self._http.call(
+            "GET",
+            "/volumes",
+            "list volumes",
+            query={"filters": _label_filter(labels)},
+            expect=parse.VolumesDoc,
+        )
+        return tuple(VolumeInfo(doc.name, doc.labels or {}) for doc in found.volumes or ())
+
+    async def remove_volume(self, name: str) -> None:
+        """Removes a named volume; one that is gone is no error. EngineError 409: it is in use."""
+        path = f"/volumes/{quote(name)}"
+        await self._http.call("DELETE", path, f"remove volume {name}", ignore=frozenset({404}))
 
     async def _inspect_or_none(self, container_id: str) -> ContainerInfo | None:
         async with self._inspects:

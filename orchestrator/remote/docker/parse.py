@@ -125,6 +125,17 @@ class PullLine(msgspec.Struct, frozen=True, kw_only=True):
     error_detail: _ErrorDetail | None = msgspec.field(name="errorDetail", default=None)
 
 
+class _VolumeDoc(_Pascal, frozen=True):
+    name: str = ""
+    labels: dict[str, str] | None = None
+
+
+class VolumesDoc(_Pascal, frozen=True):
+    """`GET /volumes`."""
+
+    volumes: list[_VolumeDoc] | None = None
+
+
 class IdDoc(_Pascal, frozen=True):
     """What creates answer: the new object's id."""
 
