@@ -1,0 +1,92 @@
+"""Writes docs/settings.md from the settings classes: one place per fact.
+
+python scripts/lib/settings_doc.py [--check]
+"""
+
+import dataclasses
+import inspect
+import re
+import sys
+import typing
+from pathlib import Path
+
+from orchestrator.server import ServerSettings
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+HEAD = """\
+# Settings of the server
+
+`server.yaml` in the state directory; every key is optional, and unknown keys, wrong types and
+values are reported with their line. `orch bootstrap` writes the cluster's name and the ports there
+and leaves the rest alone. Restart the server after a change: `orch stop`, then
+`orch bootstrap INVENTORY`.
+Durations end in `_s` (seconds) or `_ms`, sizes in `_bytes`. For example:
+
+```yaml
+cluster: prod
+scheduler: {strategy: round-robin}
+nodelifecycle: {grace_s: 5}
+apiserver: {host: 10.0.0.5}
+```
+
+This page is made by `scripts/lib/settings_doc.py` from the settings' own descriptions.
+"""
+
+
+def attributes(kind: type) -> dict[str, str]:
+    """Field name to its description in the class's docstring."""
+    text = inspect.getdoc(kind) or ""
+    _, _, section = text.partition("Attributes:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        match = re.match(r"    (\w+): (.*)", line)
+        if match:
+            name = match.group(1)
+            found[name] = match.group(2)
+        elif name and line.startswith("        "):
+            found[name] += " " + line.strip()
+    return found
+
+
+def shown(value: object) -> str:
+    """A default as YAML would have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value == "":
+        return '""'
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value)
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [HEAD]
+    tops = dataclasses.fields(ServerSettings)
+    about = attributes(ServerSettings)
+    hints = typing.get_type_hints(ServerSettings)
+    plain = [f for f in tops if not dataclasses.is_dataclass(hints[f.name])]
+    lines += table("", [(f.name, shown(f.default), about[f.name]) for f in plain])
+    for part in tops:
+        kind = hints[part.name]
+        if not dataclasses.is_dataclass(kind):
+            continue
+        words = attributes(kind)
+        rows = [(f.name, shown(f.default), words[f.name]) for f in dataclasses.fields(kind)]
+        lines += [f"\n## {part.name}: {about[part.name].rstrip('.')}\n"]
+        lines += table(part.name, rows)
+    return "\n".join(lines) + "\n"
+
+
+def table(section: str, rows: list[tuple[str, str, str]]) -> list[str]:
+    """Markdown rows."""
+    head = ["| Key | Default | Meaning |", "|---|---|---|"]
+    dot = f"{section}." if section else ""
+    return head + [f"| `{dot}{n}` | `{d}` | {w.replace('|', chr(92) + '|')} |" for n, d, w in rows]
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(0 if PAGE.read_text() == page() else f"{PAGE} is out of date; run {sys.argv[0]}")
+    PAGE.write_text(page())
