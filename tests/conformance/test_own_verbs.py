@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conformance.conftest import Kubectl
 from tests.conformance.manifests import config_map, deployment, node, pod, service
+from tests.rig.kubectl import Kubectl
 
 pytestmark = [pytest.mark.slow]
 
