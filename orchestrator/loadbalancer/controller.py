@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
@@ -19,9 +20,10 @@ from orchestrator.api.names import POD_DRAINED
 from orchestrator.api.types.apps import EndpointSlice
 from orchestrator.api.types.service import Service
 from orchestrator.kit.clock import Clock
+from orchestrator.kit.errors import ApiError, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
-from orchestrator.loadbalancer.desired import Desired, Refused, desired, wanted_ports
-from orchestrator.loadbalancer.diff import Observed, changes
+from orchestrator.loadbalancer.desired import Desired, PodId, Refused, desired, wanted_ports
+from orchestrator.loadbalancer.diff import Observed, busy_pods, changes
 from orchestrator.loadbalancer.runtime import SocketFailed
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 from orchestrator.loadbalancer.supervisor import BalancerFailed, Supervisor
@@ -72,10 +74,9 @@ class LoadBalancer:
         self._reserved = {**reserved, settings.port: "the balancer's own HTTP port"}
         self._supervisor = Supervisor(folder, settings)
         self._due = asyncio.Event()
-        self._leaving: dict[tuple[str, str, str], float] = {}
-        self._told: set[tuple[str, str, str]] = set()
+        self._leaving: dict[PodId, float] = {}
+        self._told: set[PodId] = set()
         self._refused: frozenset[Refused] = frozenset()
-        self._ours: frozenset[int] = frozenset()
         self.failing = ""
 
     async def run(self) -> None:
@@ -117,10 +118,19 @@ class LoadBalancer:
         """
         services = [cast("Service", o.view) for o in self._store.list("services")]
         slices = [cast("EndpointSlice", o.view) for o in self._store.list(_SLICES)]
-        wanted = desired(services, slices, self._unusable(services))
-        await self._supervisor.ensure(wanted)
-        self._ours = frozenset(item.port for item in wanted.listeners)
+        ours = await self._supervisor.ports()
+        wanted = desired(services, slices, self._unusable(wanted_ports(services) - ours))
         runtime = self._supervisor.runtime
+        failure: BalancerFailed | None = None
+        try:
+            await self._supervisor.ensure(wanted)
+        except BalancerFailed as error:
+            if not await self._supervisor.alive():
+                raise
+            # what cannot be added must not keep the others' endpoints from changing
+            failure, there = error, await runtime.backends()
+            known = {name: b for name, b in wanted.backends.items() if name in there}
+            wanted = replace(wanted, backends=known)
         observed = await runtime.servers()
         for change in changes(observed, wanted):
             complaint = await runtime.apply(change)
@@ -128,11 +138,11 @@ class LoadBalancer:
                 _log.warning("balancer.refused", change=repr(change), answer=complaint)
             else:
                 _log.debug("balancer.changed", change=repr(change))
-        intents = self._drained(wanted, observed)
-        intents += self._statuses(services)
-        intents += self._complaints(wanted)
-        if intents:
-            await self._carry_out(intents)
+        await self._tell_drained(wanted, observed)
+        for intent in (*self._statuses(services), *self._complaints(wanted)):
+            await self._write(intent)
+        if failure is not None:
+            raise failure
 
     async def worker_pid(self) -> int:
         """The process id of the worker that serves now."""
@@ -142,45 +152,39 @@ class LoadBalancer:
         """The servers that HAProxy has."""
         return await self._supervisor.runtime.servers()
 
-    def _unusable(self, services: Sequence[Service]) -> dict[int, str]:
-        found = dict(self._reserved)
-        for port in wanted_ports(services) - self._ours - set(found):
-            reason = _why_not(self._settings.host, port)
-            if reason and not self._is_our_listener(port):
-                found[port] = reason
-        return found
+    def _unusable(self, new: set[int]) -> dict[int, str]:
+        """Reasons in words against those of the ports, and against the reserved ones."""
+        tried = {port: _why_not(self._settings.host, port) for port in new - set(self._reserved)}
+        return self._reserved | {port: reason for port, reason in tried.items() if reason}
 
-    def _is_our_listener(self, port: int) -> bool:
-        """Whether a HAProxy that was started by an earlier server holds the port."""
-        try:
-            text = Path(self._supervisor.paths.config).read_text()
-        except OSError:
-            return False
-        return f"\nfrontend port_{port}\n" in text
-
-    def _drained(self, wanted: Desired, observed: Sequence[Observed]) -> list[Intent]:
+    async def _tell_drained(self, wanted: Desired, observed: Sequence[Observed]) -> None:
         """Tells pods whose last request has ended, or whose time to drain is over."""
         now = self._clock.monotonic()
-        sessions: dict[tuple[str, str, str], int] = {}
-        counted = {(o.backend, o.name): o.sessions for o in observed}
-        for name, backend in wanted.backends.items():
-            for server in backend.servers:
-                if server.state == "drain" and server.pod[2]:
-                    busy = counted.get((name, server.name), 0)
-                    sessions[server.pod] = sessions.get(server.pod, 0) + busy
-        self._leaving = {pod: self._leaving.get(pod, now) for pod in sessions}
-        self._told &= set(sessions)
-        intents: list[Intent] = []
-        for pod, since in self._leaving.items():
-            # a server that was only just told to drain may be busy with a request not yet counted
-            idle = sessions[pod] == 0 and now > since
-            if pod in self._told or not (idle or now - since >= self._settings.drain_s):
+        busy = busy_pods(wanted, observed)
+        self._leaving = {pod: self._leaving.get(pod, now) for pod in wanted.leaving}
+        self._told &= wanted.leaving
+        for pod in sorted(wanted.leaving - self._told):
+            if pod in busy and now - self._leaving[pod] < self._settings.drain_s:
                 continue
-            self._told.add(pod)
             namespace, name, uid = pod
             annotations = {"metadata": {"annotations": {POD_DRAINED: "true"}}}
-            intents.append(Patch(ObjectKey("pods", namespace, name), annotations, uid=Uid(uid)))
-        return intents
+            key = ObjectKey("pods", namespace, name)
+            if await self._write(Patch(key, annotations, uid=Uid(uid))):
+                self._told.add(pod)
+
+    async def _write(self, intent: Intent) -> bool:
+        """Carries one intent out; whether there is nothing left to do about it.
+
+        One object's trouble is not to delay another's, so failures do not leave here.
+        """
+        try:
+            await self._carry_out([intent])
+        except NotFound:
+            pass  # it went away meanwhile
+        except ApiError as error:
+            _log.warning("balancer.write-failed", intent=repr(intent), error=str(error))
+            return False
+        return True
 
     def _statuses(self, services: Sequence[Service]) -> list[Intent]:
         intents: list[Intent] = []

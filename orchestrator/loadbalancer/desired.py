@@ -1,8 +1,13 @@
 """What the balancer should serve: a pure function from Services and EndpointSlices.
 
 Routing over HTTP: by Host `<service>.<namespace>[.anything]` first; else by path: `/<service>/...`
-in namespace default, else `/<namespace>/<service>/...`; the prefix is stripped. The port of a Service
-that HTTP goes to is the one with appProtocol http, else named http or web, else its first TCP port.
+in namespace default, else `/<namespace>/<service>/...`; the prefix is stripped. The port of a
+Service that HTTP goes to is the one with appProtocol http, else named http or web, else its first
+TCP port.
+
+Ports of type LoadBalancer and NodePort are TCP, but where the Service says that it speaks HTTP
+(appProtocol http, or else the name http) they are served as HTTP: only then can a request be told
+from its connection, so that clients that keep theirs notice nothing of a rolling update.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +22,9 @@ DEFAULT_NAMESPACE: Final = "default"
 _HTTP_NAMES: Final = ("http", "web")
 
 ServerState = Literal["ready", "drain"]
+Mode = Literal["http", "tcp"]
+PodId = tuple[str, str, str]
+"""Namespace, name, uid; empty strings where there is no pod."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,7 +41,7 @@ class Server:
     address: str
     port: int
     state: ServerState = "ready"
-    pod: tuple[str, str, str] = ("", "", "")
+    pod: PodId = ("", "", "")
 
     @property
     def name(self) -> str:
@@ -56,7 +64,7 @@ class Backend:
     namespace: str
     service: str
     port: int
-    mode: Literal["http", "tcp"]
+    mode: Mode
     servers: tuple[Server, ...]
 
     @property
@@ -67,10 +75,11 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A TCP port of the balancer and the backend that it leads to."""
+    """A TCP port of the balancer, the backend that it leads to, and what is spoken."""
 
     port: int
     backend: str
+    mode: Mode = "tcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,7 @@ class Desired:
         paths: "<service>" (namespace default) and "<namespace>/<service>" to backend name.
         listeners: sorted by port.
         refused: ports that could not be given.
+        leaving: (namespace, name, uid) of all pods that leave, whether they have a server or not.
     """
 
     backends: Mapping[str, Backend]
@@ -107,6 +117,7 @@ class Desired:
     paths: Mapping[str, str]
     listeners: tuple[Listener, ...]
     refused: tuple[Refused, ...] = ()
+    leaving: frozenset[PodId] = frozenset()
 
 
 def desired(
@@ -120,9 +131,11 @@ def desired(
         unusable: ports that cannot be bound, each with the reason in words.
     """
     by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
+    leaving: set[PodId] = set()
     for piece in slices:
         name = (piece.metadata.labels or {}).get(SLICE_SERVICE, "")
         by_service.setdefault((piece.metadata.namespace, name), []).append(piece)
+        leaving.update(_pod(e) for e in piece.endpoints if e.conditions.terminating)
     backends: dict[str, Backend] = {}
     hosts: dict[str, str] = {}
     paths: dict[str, str] = {}
@@ -152,7 +165,7 @@ def desired(
                     Refused(meta.namespace, meta.name, port.port, f"{port.protocol} is not served")
                 )
                 continue
-            backend = _backend(service, port, "tcp", mine)
+            backend = _backend(service, port, _mode(port), mine)
             backends[backend.name] = backend
             wanted = [port.node_port] if port.node_port else []
             if spec.type == "LoadBalancer":
@@ -164,13 +177,14 @@ def desired(
                 if reason:
                     refused.append(Refused(meta.namespace, meta.name, number, reason))
                 else:
-                    ports[number] = Listener(number, backend.name)
+                    ports[number] = Listener(number, backend.name, backend.mode)
     return Desired(
         backends=backends,
         hosts=hosts,
         paths=paths,
         listeners=tuple(ports[p] for p in sorted(ports)),
         refused=tuple(refused),
+        leaving=frozenset(pod for pod in leaving if pod[2]),
     )
 
 
@@ -199,10 +213,14 @@ def http_port(ports: Iterable[ServicePort]) -> ServicePort | None:
     return found[0] if found else None
 
 
+def _mode(port: ServicePort) -> Mode:
+    return "http" if (port.app_protocol or port.name) == "http" else "tcp"
+
+
 def _backend(
     service: Service,
     port: ServicePort,
-    mode: Literal["http", "tcp"],
+    mode: Mode,
     slices: Iterable[EndpointSlice],
 ) -> Backend:
     servers: dict[str, Server] = {}
@@ -225,10 +243,14 @@ def _backend(
 
 
 def _server(endpoint: Endpoint, port: int, not_ready_too: bool) -> Server | None:
-    conditions, target = endpoint.conditions, endpoint.target_ref
+    conditions = endpoint.conditions
     ready = conditions.ready is not False or not_ready_too
     if not endpoint.addresses or not (ready or conditions.terminating):
         return None
-    pod = (target.namespace, target.name, target.uid) if target else ("", "", "")
     state: ServerState = "drain" if conditions.terminating and not not_ready_too else "ready"
-    return Server(endpoint.addresses[0], port, state, pod)
+    return Server(endpoint.addresses[0], port, state, _pod(endpoint))
+
+
+def _pod(endpoint: Endpoint) -> PodId:
+    target = endpoint.target_ref
+    return (target.namespace, target.name, target.uid) if target else ("", "", "")

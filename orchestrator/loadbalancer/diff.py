@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.loadbalancer.desired import Desired, Server
+from orchestrator.loadbalancer.desired import Desired, PodId, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class Observed:
         name: its name there.
         draining: takes no new requests (drain or weight 0).
         maintenance: taken out; may be deleted once idle.
-        sessions: requests that it is serving right now.
+        sessions: requests (connections in TCP mode) that it is serving right now, those of workers
+            that a reload has replaced included.
     """
 
     backend: str
@@ -51,7 +52,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class TakeOut:
-    """Put a server that is no longer wanted into maintenance."""
+    """Put an idle server that is no longer wanted into maintenance; ends its connections."""
 
     backend: str
     name: str
@@ -95,11 +96,32 @@ def changes(observed: Iterable[Observed], wanted: Desired) -> list[Change]:
     for backend_name, known in there.items():
         target = wanted.backends.get(backend_name)
         keep = {s.name for s in target.servers} if target else set()
-        for server_name, found in known.items():
-            if server_name in keep:
-                continue
-            if not found.maintenance:
-                losses.append(TakeOut(backend_name, server_name))
-            elif found.sessions == 0:
-                losses.append(Remove(backend_name, server_name))
+        losses += [
+            x for found in known.values() if found.name not in keep for x in _farewell(found)
+        ]
     return gains + losses
+
+
+def _farewell(server: Observed) -> list[Change]:
+    """The next step out for a server that nobody wants."""
+    # out at once would cut its requests: not ready means nothing new, not an end
+    if not (server.draining or server.maintenance):
+        return [Drain(server.backend, server.name)]
+    if server.sessions:
+        return []
+    kind = Remove if server.maintenance else TakeOut
+    return [kind(server.backend, server.name)]
+
+
+def busy_pods(wanted: Desired, observed: Iterable[Observed]) -> set[PodId]:
+    """Leaving pods that HAProxy may still send requests to, or that still have some."""
+    # a server that does not drain yet is busy, whatever it counts at this moment
+    busy = {
+        (o.backend, o.name) for o in observed if o.sessions or not (o.draining or o.maintenance)
+    }
+    return {
+        server.pod
+        for name, backend in wanted.backends.items()
+        for server in backend.servers
+        if server.pod in wanted.leaving and (name, server.name) in busy
+    }

@@ -4,7 +4,8 @@ Everything that a reload needs is in the two maps and the configuration; equal i
 Source: HAProxy Configuration Manual 2.6.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from orchestrator.loadbalancer.desired import Backend, Desired, Server
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
@@ -28,7 +29,7 @@ NO_SERVICE = (
 )
 
 
-def render_map(entries: dict[str, str]) -> str:
+def render_map(entries: Mapping[str, str]) -> str:
     """A map file: one "key value" a line, sorted."""
     return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
 
@@ -38,7 +39,7 @@ def render(wanted: Desired, settings: LoadBalancerSettings, paths: Paths) -> str
     parts = [_head(settings, paths), _http(settings, paths)]
     parts += [
         f"frontend port_{item.port}\n"
-        f"    mode tcp\n"
+        f"    mode {item.mode}\n"
         f"    bind {settings.host}:{item.port}\n"
         f"    default_backend {item.backend}\n"
         for item in wanted.listeners
@@ -47,14 +48,16 @@ def render(wanted: Desired, settings: LoadBalancerSettings, paths: Paths) -> str
     return "\n".join(parts)
 
 
-def shape(wanted: Desired) -> tuple[object, ...]:
-    """What only a reload can change: backends, listeners and maps, without servers."""
-    return (
-        tuple(sorted(wanted.backends)),
-        wanted.listeners,
-        tuple(sorted(wanted.hosts.items())),
-        tuple(sorted(wanted.paths.items())),
-    )
+def shape(wanted: Desired, settings: LoadBalancerSettings, paths: Paths) -> str:
+    """What only a reload can change, as text: everything but the servers, maps included."""
+    empty = {name: replace(b, servers=()) for name, b in wanted.backends.items()}
+    parts = [
+        render(replace(wanted, backends=empty), settings, paths),
+        check_options(settings),
+        render_map(wanted.hosts),
+        render_map(wanted.paths),
+    ]
+    return "\n".join(parts)
 
 
 def render_backend(backend: Backend, settings: LoadBalancerSettings) -> str:
@@ -64,7 +67,10 @@ def render_backend(backend: Backend, settings: LoadBalancerSettings) -> str:
         lines += [
             "    option forwardfor",
             "    http-reuse safe",
+            # a request is tried on another backend when nothing of it can have had an effect: the
+            # connection failed, or the method is safe (RFC 9110, 9.2.1)
             "    retry-on conn-failure empty-response",
+            "    http-request disable-l7-retry unless { method GET HEAD OPTIONS }",
             "    http-error status 503 content-type text/plain string "
             f'"no ready endpoint for service {backend.service} in namespace {backend.namespace}\\n"',
         ]
@@ -92,12 +98,17 @@ def check_options(settings: LoadBalancerSettings) -> str:
 
 
 def _head(settings: LoadBalancerSettings, paths: Paths) -> str:
+    # noreuseport: else a second balancer on the same port would start, and take half of the requests.
+    # idle-close-on-response, http-keep-alive: a replaced worker answers one more request on an idle
+    # connection instead of closing it under the client's hands, with the endpoints it knew; so not for long.
     return f"""\
 # Written by orch; changes made by hand are lost.
 global
     stats socket {paths.socket} mode 600 level admin expose-fd listeners
     stats timeout 1h
     hard-stop-after {settings.stale_reload_s}s
+    mworker-max-reloads {settings.stale_workers}
+    noreuseport
     fd-hard-limit 65536
     spread-checks 5
 
@@ -111,14 +122,12 @@ defaults
     timeout server {settings.request_timeout_s}s
     timeout tunnel 1h
     timeout http-request 10s
-    timeout http-keep-alive 60s
+    timeout http-keep-alive 20s
     timeout queue 5s
 """
 
 
 def _http(settings: LoadBalancerSettings, paths: Paths) -> str:
-    # a request is tried on another backend when nothing of it can have had an effect: the connection
-    # failed, or the method is safe (RFC 9110, 9.2.1)
     return f"""\
 frontend http
     mode http
@@ -139,6 +148,5 @@ frontend http
     http-request set-path %[path,regsub(^/+[^/]+/*,/)] if {{ var(txn.strip) -m int 1 }}
     http-request set-path %[path,regsub(^/+[^/]+/+[^/]+/*,/)] if {{ var(txn.strip) -m int 2 }}
     http-request return status 404 content-type text/plain string "{NO_SERVICE}" unless routed
-    http-request disable-l7-retry unless {{ method GET HEAD OPTIONS }}
     use_backend %[var(txn.backend)]
 """

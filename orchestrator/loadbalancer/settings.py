@@ -19,7 +19,9 @@ class LoadBalancerSettings:
         request_timeout_s: longest silence of a backend or client in a request.
         drain_s: longest wait for requests in flight before a leaving backend counts as drained.
         settle_s: how long changes are collected before one reload; a deployment makes several.
-        stale_reload_s: how long an old process may finish its connections after a reload.
+        stale_reload_s: how long a replaced worker may finish its connections after a reload; long
+            ones (databases, WebSockets) would else be cut whenever a Service is made.
+        stale_workers: how many reloads a replaced worker may outlive; each takes some memory.
     """
 
     enabled: bool = True
@@ -32,4 +34,5 @@ class LoadBalancerSettings:
     request_timeout_s: int = 60
     drain_s: float = 10.0
     settle_s: float = 0.02
-    stale_reload_s: int = 60
+    stale_reload_s: int = 900
+    stale_workers: int = 20

@@ -1,8 +1,8 @@
 """Owns the HAProxy process: starts, reloads, adopts and, when asked, stops it.
 
 The process is a daemon of its own session with a master and a worker; it outlives the server. A
-server that starts finds it by its sockets and takes it over. Files are written by rename, and a
-configuration is checked before it replaces the one in use.
+server that starts finds it by its sockets and takes it over. Files are written by rename, a
+configuration is checked before it replaces the one in use, and put back when the reload fails.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import hashlib
 import os
 import signal
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from orchestrator.kit.errors import OrchError
 from orchestrator.loadbalancer.desired import Desired
 from orchestrator.loadbalancer.render import Paths, render, render_map, shape
 from orchestrator.loadbalancer.resolver import find_haproxy
-from orchestrator.loadbalancer.runtime import Runtime, SocketFailed
+from orchestrator.loadbalancer.runtime import Master, NobodyThere, Runtime, SocketFailed
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 
 _log: Final = structlog.get_logger("loadbalancer")
@@ -55,18 +56,32 @@ class Supervisor:
         self._folder = folder
         self._settings = settings
         self.paths = balancer_paths(folder)
-        self.runtime = Runtime(self.paths.socket, settings)
+        self._master = Master(self.paths.master)
+        self.runtime = Runtime(self.paths.socket, self._master, settings)
         self._marker = folder / "running"
 
     async def alive(self) -> bool:
-        """Whether a worker answers."""
-        if not await asyncio.to_thread(Path(self.paths.socket).exists):
-            return False
+        """Whether a worker answers.
+
+        Raises:
+            SocketFailed: one is there but does not answer; a second one beside it would do harm.
+        """
         try:
             await self.runtime.worker_pid()
-        except SocketFailed:
+        except NobodyThere:
             return False
         return True
+
+    async def ports(self) -> set[int]:
+        """Ports of Services that the process listens on; none when it does not run.
+
+        Raises:
+            SocketFailed: it runs but does not answer.
+        """
+        try:
+            return await self.runtime.ports()
+        except NobodyThere:
+            return set()
 
     async def ensure(self, wanted: Desired) -> bool:
         """Makes the process run with everything in `wanted` but, perhaps, its servers.
@@ -74,24 +89,33 @@ class Supervisor:
         Returns whether it was started or reloaded, in which case its servers are those of `wanted`.
 
         Raises:
-            BalancerFailed: in HAProxy's own words.
+            BalancerFailed: in HAProxy's own words; what ran goes on as it was.
+            SocketFailed: it runs but does not answer.
         """
-        digest = hashlib.sha256(repr(shape(wanted)).encode()).hexdigest()
-        text = render(wanted, self._settings, self.paths)
+        settings, paths = self._settings, self.paths
+        digest = hashlib.sha256(shape(wanted, settings, paths).encode()).hexdigest()
+        files = {
+            paths.config: render(wanted, settings, paths),
+            paths.hosts_map: render_map(wanted.hosts),
+            paths.paths_map: render_map(wanted.paths),
+        }
         running = await asyncio.to_thread(self._read_marker)
         alive = await self.alive()
         if alive and running == digest:
-            await asyncio.to_thread(self._write, self.paths.config, text)
+            await asyncio.to_thread(self._write_all, files)
             return False
-        await asyncio.to_thread(self._write_maps, wanted)
-        candidate = f"{self.paths.config}.new"
-        await asyncio.to_thread(self._write, candidate, text)
-        await self._check(candidate)
-        await asyncio.to_thread(os.replace, candidate, self.paths.config)
-        if alive:
-            await self._reload()
-        else:
-            await self._start()
+        before = await asyncio.to_thread(_contents, files)
+        candidate = f"{paths.config}.new"
+        try:
+            # the configuration names the maps: they must be there when it is checked
+            text = files.pop(paths.config)
+            await asyncio.to_thread(self._write_all, {**files, candidate: text})
+            await self._check(candidate)
+            await asyncio.to_thread(os.replace, candidate, paths.config)
+            await (self._reload() if alive else self._start())
+        except BalancerFailed:
+            await asyncio.to_thread(self._write_all, before)
+            raise
         await asyncio.to_thread(self._write, str(self._marker), digest)
         return True
 
@@ -102,6 +126,12 @@ class Supervisor:
 
     async def _start(self) -> None:
         binary = find_haproxy(self._settings.binary)
+        leftover = await asyncio.to_thread(_process, self.paths)
+        if leftover:
+            # one that lost its sockets cannot be adopted: it lets its ports go, and finishes
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(leftover, signal.SIGUSR1)
+            _log.warning("balancer.replaced", pid=leftover)
         for stale in (self.paths.socket, self.paths.master):
             await asyncio.to_thread(Path(stale).unlink, missing_ok=True)
         status, words = await self._run(
@@ -114,23 +144,38 @@ class Supervisor:
         _log.info("balancer.started", binary=binary, port=self._settings.port)
 
     async def _reload(self) -> None:
-        before = await self.runtime.worker_pid()
-        # before 2.7 the master closes the connection at once and reports nothing: the worker tells
-        with contextlib.suppress(SocketFailed):
-            await Runtime(self.paths.master, self._settings).command("reload")
-        await self._until_worker_is_not(before)
+        before, failed = await self.runtime.worker_pid(), await self._master.failed_reloads()
+        complaint = await self._master.reload()
+        if complaint:
+            raise BalancerFailed(f"the balancer does not reload: {complaint}")
+        await self._until_worker_is_not(before, failed)
         _log.info("balancer.reloaded")
 
-    async def _until_worker_is_not(self, before: int) -> None:
+    async def _until_worker_is_not(self, before: int, failed: int = 0) -> None:
         try:
             async with asyncio.timeout(_START_S):
                 while True:
-                    with contextlib.suppress(SocketFailed):
-                        if await self.runtime.worker_pid() != before:
-                            return
+                    if await self._worker_is_not(before):
+                        return
+                    if before and await self._reload_failed(failed):
+                        raise BalancerFailed("the balancer does not reload: a port is taken")
                     await asyncio.sleep(0.01)
         except TimeoutError as error:
             raise BalancerFailed("the balancer does not come up with its configuration") from error
+
+    async def _worker_is_not(self, before: int) -> bool:
+        try:
+            # the master may listen a little later than its worker
+            await self._master.failed_reloads()
+            return await self.runtime.worker_pid() != before
+        except SocketFailed:
+            return False  # between two workers
+
+    async def _reload_failed(self, failed: int) -> bool:
+        try:
+            return await self._master.failed_reloads() > failed
+        except SocketFailed:
+            return False  # the master executes itself anew
 
     async def _run(self, *command: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
@@ -152,9 +197,9 @@ class Supervisor:
     def _read_marker(self) -> str:
         return self._marker.read_text() if self._marker.exists() else ""
 
-    def _write_maps(self, wanted: Desired) -> None:
-        self._write(self.paths.hosts_map, render_map(dict(wanted.hosts)))
-        self._write(self.paths.paths_map, render_map(dict(wanted.paths)))
+    def _write_all(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            self._write(name, text)
 
     def _write(self, name: str, text: str) -> None:
         path = Path(name)
@@ -167,20 +212,33 @@ class Supervisor:
         scratch.replace(path)
 
 
+def _contents(names: Iterable[str]) -> dict[str, str]:
+    """Texts of those of the files that exist."""
+    return {n: Path(n).read_text() for n in names if Path(n).exists()}
+
+
 def stop_balancer(folder: Path) -> bool:
     """Stops a balancer by its pid file; connections get no time to finish. Idempotent.
 
     Returns whether there was one to stop.
     """
-    pid_file = Path(balancer_paths(folder).pid)
-    try:
-        pid = int(pid_file.read_text().split()[0])
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-    except (OSError, ValueError, IndexError):
+    paths = balancer_paths(folder)
+    pid = _process(paths)
+    if not pid:
         return False
-    if not name.startswith("haproxy"):
-        return False
-    os.kill(pid, signal.SIGTERM)
-    pid_file.unlink(missing_ok=True)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    Path(paths.pid).unlink(missing_ok=True)
     (folder / "running").unlink(missing_ok=True)
     return True
+
+
+def _process(paths: Paths) -> int:
+    """The process id of the running master by its pid file; 0 when it does not run."""
+    try:
+        pid = int(Path(paths.pid).read_text().split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError, IndexError):
+        return 0
+    # the number alone may be another process's by now
+    return pid if paths.config.encode() in command else 0

