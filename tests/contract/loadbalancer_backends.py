@@ -11,7 +11,7 @@ ANSWER_S = 8.0
 class Backend:
     """One backend: `release` keeps requests open while it is cleared; counts what it served."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, port: int = 0) -> None:
         self.name = name
         self.served = 0
         self.paths: list[str] = []
@@ -20,11 +20,11 @@ class Backend:
         self.waiting = 0
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._port = 0
+        self._port = port
 
-    async def start(self, port: int = 0) -> "Backend":
+    async def start(self) -> "Backend":
         """Listens on loopback."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
         self._port = int(self._server.sockets[0].getsockname()[1])
         return self
 

@@ -16,7 +16,7 @@ from orchestrator.reconcile.intents import Intent, Patch
 from orchestrator.store.objects import Delete, Draft, Put
 from orchestrator.store.store import Store
 
-from .loadbalancer_backends import Backend
+from .loadbalancer_backends import Backend, eventually
 
 
 def _ports() -> Iterator[int]:
@@ -143,6 +143,25 @@ class World:
                 endpoints=[endpoint],
                 ports=[{"name": "http", "port": backend.port, "protocol": "TCP"}],
             )
+
+    async def until_told(self, *names: str) -> None:
+        """Steps until exactly these pods were told to be drained."""
+
+        async def told() -> bool:
+            await self.step()
+            return self.drained() == set(names)
+
+        await eventually(told)
+
+    async def until_servers(self, *backends: Backend) -> None:
+        """Steps until HAProxy has exactly these servers."""
+        names = {f"127.0.0.1_{b.port}" for b in backends}
+
+        async def there() -> bool:
+            await self.step()
+            return {o.name for o in await self.balancer.servers()} == names
+
+        await eventually(there)
 
     def drained(self) -> set[str]:
         """Names of pods that were told to be drained."""

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.kit.errors import ConfigError
 from orchestrator.loadbalancer import controller
-from orchestrator.loadbalancer.resolver import find_haproxy
 from orchestrator.loadbalancer.runtime import SocketFailed
 from orchestrator.loadbalancer.supervisor import BalancerFailed, balancer_paths, stop_balancer
 from orchestrator.reconcile.intents import Patch, Record
@@ -95,12 +93,7 @@ async def test_endpoints_come_and_go_without_a_reload_or_a_failed_request(world:
     assert load.failures == []
     assert {"a", "b", "c"} <= set(load.answers)
     assert await world.balancer.worker_pid() == worker
-
-    async def removed() -> bool:
-        await world.step()
-        return {o.name for o in await world.balancer.servers()} == {f"127.0.0.1_{a.port}"}
-
-    await eventually(removed)
+    await world.until_servers(a)
 
 
 @pytest.mark.parametrize("by", ["path", "port"])
@@ -119,12 +112,7 @@ async def test_a_rolling_update_loses_no_request(world: World, by: str) -> None:
                 (new,) = await world.start(f"{letter}{turn}")
                 serving[place] = new
                 await world.slice("web", *serving, leaving=[old])
-
-                async def told(name: str = old.name) -> bool:
-                    await world.step()
-                    return name in world.drained()
-
-                await eventually(told)
+                await world.until_told(*world.drained(), old.name)
                 await old.stop()
                 await world.slice("web", *serving)
                 await world.step()
@@ -147,12 +135,7 @@ async def test_an_endpoint_that_is_no_longer_ready_finishes_its_requests(world: 
     assert await ask(world.port, "/web/") == (200, "b")
     a.release.set()
     assert await request == (200, "a")
-
-    async def removed() -> bool:
-        await world.step()
-        return {o.name for o in await world.balancer.servers()} == {f"127.0.0.1_{b.port}"}
-
-    await eventually(removed)
+    await world.until_servers(b)
 
 
 async def test_new_services_reload_without_a_failed_request(world: World) -> None:
@@ -189,12 +172,7 @@ async def test_a_leaving_pod_is_told_when_its_last_request_has_ended(world: Worl
     assert await ask(world.port, "/web/") == (200, "b")
     a.release.set()
     assert sorted([await r for r in requests]) == [(200, "a"), (200, "b")]
-
-    async def told() -> bool:
-        await world.step()
-        return world.drained() == {"a"}
-
-    await eventually(told)
+    await world.until_told("a")
     assert a.served == 1
 
 
@@ -213,12 +191,7 @@ async def test_draining_waits_for_requests_of_a_replaced_worker(world: World) ->
     assert world.drained() == set()
     a.release.set()
     assert sorted([await r for r in requests]) == [(200, "a"), (200, "b")]
-
-    async def told() -> bool:
-        await world.step()
-        return world.drained() == {"a"}
-
-    await eventually(told)
+    await world.until_told("a")
 
 
 async def test_draining_is_bounded(world: World) -> None:
@@ -231,12 +204,7 @@ async def test_draining_is_bounded(world: World) -> None:
     request = asyncio.ensure_future(ask(world.port, "/web/"))
     await eventually(lambda: a.waiting == 1)
     await world.slice("web", b, leaving=[a])
-
-    async def told() -> bool:
-        await world.step()
-        return world.drained() == {"a"}
-
-    await eventually(told)
+    await world.until_told("a")
     a.release.set()
     assert await request == (200, "a")
 
@@ -248,12 +216,7 @@ async def test_a_pod_that_is_gone_does_not_keep_others_from_being_told(world: Wo
     await world.step()
     world.missing.add("a")
     await world.slice("web", c, leaving=[a, b])
-
-    async def told() -> bool:
-        await world.step()
-        return world.drained() == {"b"}
-
-    await eventually(told)
+    await world.until_told("b")
 
 
 async def test_an_address_that_is_used_again_serves_again(world: World) -> None:
@@ -356,34 +319,13 @@ async def test_a_balancer_that_lost_its_sockets_is_replaced(world: World) -> Non
     await eventually(serves)
 
 
-SERVER = """
-import asyncio, sys
-from pathlib import Path
-from orchestrator.store.sql import InlineSqlite
-from orchestrator.store.store import Store
-from tests.contract.loadbalancer_backends import Backend
-from tests.contract.loadbalancer_world import World
-
-async def main(folder, binary, port, backend):
-    world = World(await Store.open(InlineSqlite()), Path(folder), binary)
-    world.make(port=int(port))
-    there = Backend("a")
-    there._port = int(backend)
-    await world.service("web")
-    await world.slice("web", there)
-    await world.step()
-    print("up", flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(main(*sys.argv[1:]))
-"""
-
-
 async def test_a_killed_server_is_not_missed_and_its_successor_adopts(world: World) -> None:
     a, b = await world.start("a", "b")
     arguments = (str(world.folder), world.settings.binary, str(world.port), str(a.port))
     server = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVER, *arguments, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "tests.contract.loadbalancer_server", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
     )
     assert server.stdout is not None
     while (line := await server.stdout.readline()) != b"up\n":
@@ -431,8 +373,3 @@ async def test_a_dead_backend_costs_no_request(world: World) -> None:
     await world.step()
     await a.stop()
     assert [(await ask(world.port, "/web/")) for _ in range(10)] == [(200, "b")] * 10
-
-
-def test_a_missing_binary_is_said() -> None:
-    with pytest.raises(ConfigError, match="no such file"):
-        find_haproxy("/nonexistent/haproxy")
