@@ -19,6 +19,7 @@ from orchestrator.node.hooks import port_number
 from orchestrator.node.observed import Seen
 from orchestrator.node.ports import Ports
 from orchestrator.node.settings import NodeSettings
+from orchestrator.node.volumes import Roots
 from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.registry.registry import Registry
 from orchestrator.remote.seams import Host
@@ -52,7 +53,7 @@ class HostContext:
         cluster: the cluster's id.
         address: the host's address that others reach it at.
         architecture: as its engine says, "x86_64".
-        files_root: folder of the shim's files on the host.
+        roots: where files are on the host.
         host: the connection.
         registry: the door for writes.
         snapshot: the state.
@@ -67,7 +68,7 @@ class HostContext:
     cluster: str
     address: str
     architecture: str
-    files_root: str
+    roots: Roots
     host: Host
     registry: Registry
     snapshot: Snapshot

@@ -6,10 +6,12 @@ Source: Kubernetes concepts, "Container Lifecycle Hooks", "Termination of Pods".
 import asyncio
 import contextlib
 
+from orchestrator.api import names
 from orchestrator.api.types.container import Container, LifecycleHandler
 from orchestrator.kit.errors import EngineError, ExecFailed, NotFound, ShimError
 from orchestrator.kit.ids import Uid
 from orchestrator.node import hooks
+from orchestrator.node.context import HostContext
 from orchestrator.node.observed import Seen
 from orchestrator.node.podstate import PodState
 from orchestrator.node.volumes import pod_folder
@@ -51,13 +53,19 @@ async def stop(state: PodState, item: Seen, container: Container | None, grace_s
 async def finish(state: PodState) -> None:
     """Nothing of the pod is left on the host: frees its files and ports, removes the object."""
     context = state.context
-    with contextlib.suppress(ShimError):
-        path = {"path": pod_folder(state.uid)}
-        await context.call(context.shim.call("files.remove", path))
+    await remove_files(context, state.uid)
     context.ports.release(state.uid)
     with contextlib.suppress(NotFound):
         options = DeleteOptions(grace_s=0, uid=Uid(state.uid))
         await context.registry.delete(state.key, options=options)
+
+
+async def remove_files(context: HostContext, uid: str) -> None:
+    """Removes a pod's files and named volumes; what is gone already is fine."""
+    with contextlib.suppress(ShimError):
+        await context.call(context.shim.call("files.remove", {"path": pod_folder(uid)}))
+    for volume in await context.call(context.engine.volumes({names.CONTAINER_POD_UID: uid})):
+        await context.call(context.engine.remove_volume(volume.name))
 
 
 async def _run(

@@ -68,38 +68,40 @@ def choose(
         waiting = memory.waiting.get(name) or memory.waiting.get("")
         reason = waiting.reason if waiting else "ContainerCreating"
         raise BadRequest(f'container "{name}" in pod "{pod}" is waiting to start: {reason}')
-    return item, _options(query, _begin_s(item), None)
+    return item, _options(query, _begin_s(item, run), None)
 
 
 def _previous(
     of_name: list[Seen], run: Run, pod: str, name: str, query: LogQuery
 ) -> tuple[Seen, LogOptions]:
     item = of_name[-1] if of_name else None
-    if item is not None and _restarted(item, run) and run.last is not None:
-        since = _time(run.last.started_at or "")
-        begin_s = since - EARLY_S if since is not None else None
-        return item, _options(query, begin_s, _begin_s(item))
+    if item is not None and item.info.state == "restarting":
+        # between two runs: the last one, and not what comes while it is read
+        finished_s = _time(item.info.finished_at)
+        end_s = finished_s + EARLY_S if finished_s is not None else None
+        return item, _options(query, _begin_s(item, run), end_s)
+    begin_s = _begin_s(item, run) if item is not None else None
+    if item is not None and run.last is not None and begin_s is not None:
+        since_s = _time(run.last.started_at or "")
+        return item, _options(query, since_s and since_s - EARLY_S, begin_s)
     started = [c for c in of_name[:-1] if c.ever_started]
     if started:
-        return started[-1], _options(query, _begin_s(started[-1]), None)
+        return started[-1], _options(query, None, None)
     raise BadRequest(f'previous terminated container "{name}" in pod "{pod}" not found')
 
 
-def _restarted(item: Seen, run: Run) -> bool:
-    """Whether the container itself has run before."""
-    last = run.last.container_id.removeprefix("docker://") if run.last else ""
-    return last == item.info.id
-
-
-def _begin_s(item: Seen) -> float | None:
+def _begin_s(item: Seen, run: Run) -> float | None:
     """Where the present run's part of the log begins; None for the log's beginning."""
     info = item.info
-    started, finished = _time(info.started_at), _time(info.finished_at)
-    if started is None:
+    last = run.last.container_id.removeprefix("docker://") if run.last else ""
+    if not info.restart_count and last != info.id:
+        return None  # its first run
+    started_s, finished_s = _time(info.started_at), _time(info.finished_at)
+    if started_s is None:
         return None
-    if finished is not None and finished <= started:
-        return finished  # of the run before this one
-    return started - EARLY_S
+    ends = [finished_s, _time(run.cut)]
+    before = [end for end in ends if end is not None and end <= started_s]
+    return max(before, default=started_s - EARLY_S)
 
 
 def _time(text: str) -> float | None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from orchestrator.api import names
 from orchestrator.api.types.container import Container
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.errors import EngineError
@@ -23,7 +24,7 @@ from orchestrator.node.spec import (
     needs_sandbox,
     sandbox_body,
 )
-from orchestrator.node.volumes import mounts, trees
+from orchestrator.node.volumes import mounts, scratch_mount, scratch_tar, scratch_volumes, trees
 from orchestrator.remote.docker.references import registry_of
 
 _PORT_TRIES: Final = 5
@@ -43,7 +44,35 @@ async def write_files(state: PodState, pod: Pod) -> None:
     for tree in trees(pod, state.sources()):
         operation = "files.make_dir" if tree.empty_dir else "files.write_tree"
         await context.call(context.shim.call(operation, tree.payload()))
+    if scratch_volumes(pod) and not state.containers:
+        await _make_volumes(state, pod)
     state.memory.files_written = True
+
+
+async def _make_volumes(state: PodState, pod: Pod) -> None:
+    """Makes the pod's named volumes, writable for whoever its containers run as.
+
+    The engine gives a new volume to root; only an archive unpacked over it can change that, and
+    for that a container must hold it: one that is never started.
+    """
+    context, engine = state.context, state.context.engine
+    name = f"orch_volumes_{state.uid}"
+    body = {
+        "Image": SANDBOX_IMAGE,
+        "Labels": {names.CONTAINER_CLUSTER: context.cluster},
+        "HostConfig": {
+            "NetworkMode": "none",
+            "Mounts": [
+                scratch_mount(context.cluster, state.uid, volume, f"/{volume}")
+                for volume in scratch_volumes(pod)
+            ],
+        },
+    }
+    made = await _create_with_image(state, pod, None, name, body)
+    try:
+        await context.call(engine.put_archive(made, "/", scratch_tar(pod)))
+    finally:
+        await context.call(engine.remove_container(made))
 
 
 async def create(state: PodState, pod: Pod, name: str, role: Role, attempt: int) -> None:
@@ -59,7 +88,7 @@ async def create(state: PodState, pod: Pod, name: str, role: Role, attempt: int)
         return
     container: Container = container_of(pod, name)
     values = environment(pod, container, state.sources())
-    made, binds = mounts(pod, container, state.context.files_root)
+    made, binds = mounts(pod, container, state.context.roots)
 
     def body(place: Place) -> dict[str, Any]:
         filled = Place(

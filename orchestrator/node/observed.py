@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.api import names
 from orchestrator.api.types.pod import ContainerStatus, Pod, StateTerminated
-from orchestrator.kit.clock import parse_rfc3339, rfc3339
+from orchestrator.kit.clock import parse_rfc3339, rfc3339, rfc3339_micro
 from orchestrator.remote.seams import ContainerInfo
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -70,6 +70,8 @@ class Run:
         restarts: how often the container was started again, in all.
         last: how the run before ended; None when unknown or the first.
         ended: how the present run ended, once it did.
+        ended_at: when, as precisely as is known; "" while it runs.
+        cut: when the run before ended, if the container is the same: where its log is cut.
     """
 
     container_id: str = ""
@@ -78,6 +80,8 @@ class Run:
     restarts: int = 0
     last: StateTerminated | None = None
     ended: StateTerminated | None = None
+    ended_at: str = ""
+    cut: str = ""
 
 
 @dataclass(slots=True)
@@ -121,8 +125,9 @@ def note_runs(memory: Memory, containers: Iterable[Seen]) -> None:
         if item.role == "sandbox":
             continue
         info, run = item.info, memory.runs.setdefault(item.name, Run())
+        end_before = run.ended_at
         if info.state in {"exited", "restarting", "dead"} and item.ever_started:
-            run.ended = _ended(info)
+            run.ended, run.ended_at = _ended(info), info.finished_at
         if not item.ever_started or same_run(run, info):
             run.container_id = run.container_id or info.id
             continue
@@ -130,10 +135,11 @@ def note_runs(memory: Memory, containers: Iterable[Seen]) -> None:
             extra = info.restart_count - run.engine_restarts
             run.restarts += max(1, extra) if run.container_id == info.id else 1
             run.last = run.ended if info.state in {"running", "paused"} else run.last
+        run.cut = end_before if run.container_id == info.id else ""
         run.container_id, run.started_at = info.id, info.started_at
         run.engine_restarts = info.restart_count
         if info.state in {"running", "paused"}:
-            run.ended = None
+            run.ended, run.ended_at = None, ""
 
 
 def note_death(memory: Memory, item: Seen, exit_code: int, finished_s: float, oom: bool) -> None:
@@ -146,6 +152,7 @@ def note_death(memory: Memory, item: Seen, exit_code: int, finished_s: float, oo
         finished_at=rfc3339(finished_s),
         container_id=f"docker://{item.info.id}",
     )
+    run.ended_at = rfc3339_micro(finished_s)
 
 
 def same_run(run: Run | None, info: ContainerInfo) -> bool:

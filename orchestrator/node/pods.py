@@ -14,14 +14,14 @@ import structlog
 from orchestrator.api import names
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.clock import parse_rfc3339
-from orchestrator.kit.errors import ApiError, RemoteError, ShimError
+from orchestrator.kit.errors import ApiError, RemoteError
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.node.context import HostContext
+from orchestrator.node.ending import remove_files
 from orchestrator.node.observed import note_death
 from orchestrator.node.podstate import COMPONENT
 from orchestrator.node.references import volume_sources
 from orchestrator.node.runner import KeyedRunner
-from orchestrator.node.volumes import pod_folder
 from orchestrator.node.worker import PodWorker
 from orchestrator.reconcile.snapshot import Snapshot, node_of
 from orchestrator.remote.seams import ContainerInfo, EngineEvent
@@ -86,7 +86,7 @@ class HostPods:
             await runner.close()
 
     async def sweep_files(self) -> None:
-        """Removes files of pods that are not the host's."""
+        """Removes files and volumes of pods that are not the host's."""
         context = self._context
         if context is None:
             return
@@ -96,10 +96,11 @@ class HostPods:
             for tree in listed.get("trees") or ()
             if len(parts := str(tree["path"]).split("/")) > 1 and parts[0] == "pods"
         }
-        for uid in sorted(uids - {pod.uid for pod in self._snapshot.pods_on(self._name)}):
-            with contextlib.suppress(ShimError):
-                path = {"path": pod_folder(uid)}
-                await context.call(context.shim.call("files.remove", path))
+        ours = {names.CONTAINER_CLUSTER: context.cluster}
+        for volume in await context.call(context.engine.volumes(ours)):
+            uids.add(volume.labels.get(names.CONTAINER_POD_UID, ""))
+        for uid in sorted(uids - {pod.uid for pod in self._snapshot.pods_on(self._name)} - {""}):
+            await remove_files(context, uid)
 
     # ------------------------------------------------------------ what makes pods due
 
@@ -212,9 +213,7 @@ class HostPods:
         uid = info.labels.get(names.CONTAINER_POD_UID, "")
         if uid and uid not in self._workers:
             context.ports.release(uid)
-            with contextlib.suppress(ShimError):
-                path = {"path": pod_folder(uid)}
-                await context.call(context.shim.call("files.remove", path))
+            await remove_files(context, uid)
         with contextlib.suppress(ApiError):
             await context.registry.record(
                 ObjectKey("pods", info.labels.get(names.CONTAINER_POD_NAMESPACE, "default"),

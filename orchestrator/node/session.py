@@ -33,6 +33,7 @@ from orchestrator.node.pods import HostPods
 from orchestrator.node.ports import Ports
 from orchestrator.node.report import NodeReporter
 from orchestrator.node.settings import NodeSettings
+from orchestrator.node.volumes import Roots
 from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.registry.registry import Registry
 from orchestrator.remote.seams import SILENT, Host, HostAddress, HostConnector
@@ -223,7 +224,7 @@ class HostSession:
             cluster=parts.cluster,
             address=address,
             architecture=info.architecture,
-            files_root=host.shim.files_root,
+            roots=Roots(parts.cluster, host.shim.files_root, info.root_dir),
             host=host,
             registry=parts.registry,
             snapshot=parts.snapshot,

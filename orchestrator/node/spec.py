@@ -46,9 +46,22 @@ class Place:
 
 
 def needs_sandbox(pod: Pod) -> bool:
-    """Whether the pod's containers share a network namespace that must outlive each of them."""
+    """Whether the pod's network namespace must be there before its containers, or outlive them.
+
+    So it is when several share it, and when one wants to know its address before it starts.
+    """
     return not pod.spec.host_network and (
-        len(pod.spec.containers) > 1 or bool(pod.spec.init_containers)
+        len(pod.spec.containers) > 1 or bool(pod.spec.init_containers) or _asks_for_address(pod)
+    )
+
+
+def _asks_for_address(pod: Pod) -> bool:
+    return any(
+        variable.value_from is not None
+        and variable.value_from.field_ref is not None
+        and variable.value_from.field_ref.field_path in {"status.podIP", "status.podIPs"}
+        for container in pod.spec.containers
+        for variable in container.env
     )
 
 

@@ -1,20 +1,26 @@
 """Volumes of a pod: the files to write on the host, and the mounts of each container (pure).
 
-configMap and secret volumes are trees that the shim writes into tmpfs and swaps atomically; emptyDir
-is a directory beside them; hostPath is the host's own path. Source: Kubernetes API, core/v1 Volume.
+configMap and secret volumes are trees that the shim writes into tmpfs and swaps atomically; an
+emptyDir of medium Memory is a directory beside them, any other a named volume of the engine, on its
+disk; hostPath is the host's own path. Source: Kubernetes API, core/v1 Volume; Docker Engine API,
+Mount.
 """
 
 import base64
+import io
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.api import names
 from orchestrator.api.types.container import Container, KeyToPath, Volume
 from orchestrator.api.types.pod import Pod
 from orchestrator.node.environment import ConfigMissing, Sources, decode_secret
 
 _FILE_MODE = 0o644
 _OPEN_DIR = 0o777
+_GROUP_DIR = 0o2777
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,8 @@ def trees(pod: Pod, sources: Sources) -> list[Tree]:
     for volume in pod.spec.volumes:
         path = volume_path(pod.metadata.uid, volume.name)
         if volume.empty_dir is not None:
-            found.append(Tree(path, {}, empty_dir=True, group=group))
+            if in_memory(volume):
+                found.append(Tree(path, {}, empty_dir=True, group=group))
             continue
         content = _content(volume, sources, pod.metadata.namespace)
         if content is not None:
@@ -110,13 +117,68 @@ def _files(
     return found
 
 
-def mounts(
-    pod: Pod, container: Container, files_root: str
-) -> tuple[list[dict[str, Any]], list[str]]:
+def in_memory(volume: Volume) -> bool:
+    """Whether an emptyDir is to be in memory."""
+    return volume.empty_dir is not None and volume.empty_dir.medium == "Memory"
+
+
+def scratch_volumes(pod: Pod) -> list[str]:
+    """Names of the pod's volumes that are named volumes of the engine."""
+    return [v.name for v in pod.spec.volumes if v.empty_dir is not None and not in_memory(v)]
+
+
+def engine_volume(uid: str, volume: str) -> str:
+    """The engine's name for a pod's volume."""
+    return f"orch_{uid}_{volume}"
+
+
+def scratch_mount(cluster: str, uid: str, volume: str, target: str) -> dict[str, Any]:
+    """The mount of a named volume, which makes it where it is not there yet."""
+    labels = {names.CONTAINER_CLUSTER: cluster, names.CONTAINER_POD_UID: uid}
+    return {
+        "Type": "volume",
+        "Source": engine_volume(uid, volume),
+        "Target": target,
+        "VolumeOptions": {"NoCopy": True, "Labels": labels},
+    }
+
+
+def scratch_tar(pod: Pod) -> bytes:
+    """An archive that gives the pod's named volumes, mounted at their names, mode and group."""
+    security = pod.spec.security_context
+    group = security.fs_group if security is not None else None
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name in scratch_volumes(pod):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, _OPEN_DIR
+            if group is not None:
+                entry.gid, entry.mode = group, _GROUP_DIR
+            tar.addfile(entry)
+    return out.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Where files are on a host.
+
+    Attributes:
+        cluster: the cluster's id; labels volumes.
+        files: folder of the shim's files.
+        engine: folder of the engine's data.
+    """
+
+    cluster: str
+    files: str
+    engine: str
+
+
+def mounts(pod: Pod, container: Container, roots: Roots) -> tuple[list[dict[str, Any]], list[str]]:
     """(`HostConfig.Mounts`, `HostConfig.Binds`) of a container.
 
     Binds are for host paths that may have to be made: the engine makes them itself then.
     """
+    uid = pod.metadata.uid
     volumes = {v.name: v for v in pod.spec.volumes}
     made: list[dict[str, Any]] = []
     binds: list[str] = []
@@ -129,8 +191,18 @@ def mounts(
                 mode = ":ro" if mount.read_only else ""
                 binds.append(f"{source}:{mount.mount_path}{mode}")
                 continue
+        elif volume.empty_dir is not None and not in_memory(volume):
+            if below:
+                data = f"{roots.engine}/volumes/{engine_volume(uid, volume.name)}/_data"
+                binds.append(f"{data}{below}:{mount.mount_path}{':ro' * mount.read_only}")
+            else:
+                made.append(
+                    scratch_mount(roots.cluster, uid, volume.name, mount.mount_path)
+                    | {"ReadOnly": mount.read_only}
+                )
+            continue
         else:
-            source = f"{files_root}/{volume_path(pod.metadata.uid, volume.name)}{below}"
+            source = f"{roots.files}/{volume_path(uid, volume.name)}{below}"
         config = volume.config_map is not None or volume.secret is not None
         made.append(
             {
