@@ -27,6 +27,7 @@ from orchestrator.loadbalancer.diff import Observed, busy_pods, changes
 from orchestrator.loadbalancer.runtime import SocketFailed
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 from orchestrator.loadbalancer.supervisor import BalancerFailed, Supervisor
+from orchestrator.reconcile.executor import together
 from orchestrator.reconcile.intents import Intent, Patch, Record
 from orchestrator.store.objects import StoreEvent
 from orchestrator.store.store import Store
@@ -36,6 +37,8 @@ _SLICES: Final = "endpointslices.discovery.k8s.io"
 _SOURCES: Final = frozenset({"services", _SLICES})
 _LOOK_S: Final = 2.0
 _LEAVING_LOOK_S: Final = 0.2
+_WRITES_AT_ONCE: Final = 64
+"""Of statuses and annotations, so that the store commits them together."""
 COMPONENT: Final = "load-balancer"
 
 CarryOut = Callable[[Sequence[Intent]], Awaitable[None]]
@@ -138,9 +141,13 @@ class LoadBalancer:
                 _log.warning("balancer.refused", change=repr(change), answer=complaint)
             else:
                 _log.debug("balancer.changed", change=repr(change))
-        await self._tell_drained(wanted, observed)
-        for intent in (*self._statuses(services), *self._complaints(wanted)):
-            await self._write(intent)
+        writes: list[tuple[Intent, PodId | None]] = [
+            *((_say_drained(pod), pod) for pod in self._drained(wanted, observed)),
+            *((intent, None) for intent in self._statuses(services)),
+            *((intent, None) for intent in self._complaints(wanted)),
+        ]
+        for start in range(0, len(writes), _WRITES_AT_ONCE):
+            await together(self._write(*w) for w in writes[start : start + _WRITES_AT_ONCE])
         if failure is not None:
             raise failure
 
@@ -157,23 +164,18 @@ class LoadBalancer:
         tried = {port: _why_not(self._settings.host, port) for port in new - set(self._reserved)}
         return self._reserved | {port: reason for port, reason in tried.items() if reason}
 
-    async def _tell_drained(self, wanted: Desired, observed: Sequence[Observed]) -> None:
-        """Tells pods whose last request has ended, or whose time to drain is over."""
+    def _drained(self, wanted: Desired, observed: Sequence[Observed]) -> list[PodId]:
+        """Pods whose last request has ended, or whose time to drain is over, not told so yet."""
         now = self._clock.monotonic()
         busy = busy_pods(wanted, observed)
         self._leaving = {pod: self._leaving.get(pod, now) for pod in wanted.leaving}
         self._told &= wanted.leaving
-        for pod in sorted(wanted.leaving - self._told):
-            if pod in busy and now - self._leaving[pod] < self._settings.drain_s:
-                continue
-            namespace, name, uid = pod
-            annotations = {"metadata": {"annotations": {POD_DRAINED: "true"}}}
-            key = ObjectKey("pods", namespace, name)
-            if await self._write(Patch(key, annotations, uid=Uid(uid))):
-                self._told.add(pod)
+        untold = sorted(wanted.leaving - self._told)
+        over = now - self._settings.drain_s
+        return [pod for pod in untold if pod not in busy or self._leaving[pod] <= over]
 
-    async def _write(self, intent: Intent) -> bool:
-        """Carries one intent out; whether there is nothing left to do about it.
+    async def _write(self, intent: Intent, pod: PodId | None) -> None:
+        """Carries one intent out; a pod that it tells to be drained is not told again.
 
         One object's trouble is not to delay another's, so failures do not leave here.
         """
@@ -183,8 +185,9 @@ class LoadBalancer:
             pass  # it went away meanwhile
         except ApiError as error:
             _log.warning("balancer.write-failed", intent=repr(intent), error=str(error))
-            return False
-        return True
+            return
+        if pod is not None:
+            self._told.add(pod)
 
     def _statuses(self, services: Sequence[Service]) -> list[Intent]:
         intents: list[Intent] = []
@@ -212,6 +215,12 @@ class LoadBalancer:
             )
             for item in sorted(new, key=repr)
         ]
+
+
+def _say_drained(pod: PodId) -> Patch:
+    namespace, name, uid = pod
+    annotations = {"metadata": {"annotations": {POD_DRAINED: "true"}}}
+    return Patch(ObjectKey("pods", namespace, name), annotations, uid=Uid(uid))
 
 
 def _why_not(host: str, port: int) -> str:

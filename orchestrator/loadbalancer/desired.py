@@ -10,6 +10,7 @@ Ports of type LoadBalancer and NodePort are TCP, but where the Service says that
 from its connection, so that clients that keep theirs notice nothing of a rolling update.
 """
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -245,10 +246,21 @@ def _backend(
 def _server(endpoint: Endpoint, port: int, not_ready_too: bool) -> Server | None:
     conditions = endpoint.conditions
     ready = conditions.ready is not False or not_ready_too
-    if not endpoint.addresses or not (ready or conditions.terminating):
+    if not (ready or conditions.terminating):
+        return None
+    # HAProxy refuses a whole configuration for one name that it cannot resolve
+    if not endpoint.addresses or not _is_address(endpoint.addresses[0]):
         return None
     state: ServerState = "drain" if conditions.terminating and not not_ready_too else "ready"
     return Server(endpoint.addresses[0], port, state, _pod(endpoint))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _pod(endpoint: Endpoint) -> PodId:

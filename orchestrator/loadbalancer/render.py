@@ -114,13 +114,14 @@ global
 
 defaults
     option redispatch 1
+    option tcpka
     option idle-close-on-response
     retries 3
     timeout connect {settings.connect_timeout_ms}ms
     timeout check {settings.connect_timeout_ms}ms
     timeout client {settings.request_timeout_s}s
     timeout server {settings.request_timeout_s}s
-    timeout tunnel 1h
+    timeout tunnel 24h
     timeout http-request 10s
     timeout http-keep-alive 20s
     timeout queue 5s

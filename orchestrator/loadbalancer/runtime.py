@@ -70,7 +70,9 @@ class Master(Socket):
             answer = await self.command("reload")
         except SocketFailed:
             return ""  # the master executes itself anew and may drop the connection
-        return answer.partition("--")[2].strip() if answer.startswith("Success=0") else ""
+        if not answer.startswith("Success=0"):
+            return ""
+        return answer.partition("--")[2].strip() or "it gives no reason"
 
     async def failed_reloads(self) -> int:
         """How many reloads have failed since the last one that did not."""

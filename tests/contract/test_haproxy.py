@@ -372,4 +372,7 @@ async def test_a_dead_backend_costs_no_request(world: World) -> None:
     await world.slice("web", a, b)
     await world.step()
     await a.stop()
-    assert [(await ask(world.port, "/web/")) for _ in range(10)] == [(200, "b")] * 10
+    for method in ("GET", "POST"):
+        client = Client(world.port, keep=False)
+        answers = [await client.ask("/web/", method=method) for _ in range(10)]
+        assert answers == [(200, "b")] * 10
