@@ -144,18 +144,32 @@ def scratch_mount(cluster: str, uid: str, volume: str, target: str) -> dict[str,
 
 
 def scratch_tar(pod: Pod) -> bytes:
-    """An archive that gives the pod's named volumes, mounted at their names, mode and group."""
+    """An archive that gives the pod's named volumes, mounted at their names, mode and group.
+
+    Folders that a subPath names are made likewise: the engine would give them to root.
+    """
     security = pod.spec.security_context
     group = security.fs_group if security is not None else None
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for name in scratch_volumes(pod):
+        for name in [f for v in scratch_volumes(pod) for f in (v, *_sub_folders(pod, v))]:
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, _OPEN_DIR
             if group is not None:
                 entry.gid, entry.mode = group, _GROUP_DIR
             tar.addfile(entry)
     return out.getvalue()
+
+
+def _sub_folders(pod: Pod, volume: str) -> list[str]:
+    """Folders of a volume that some mount's subPath names, outer ones first."""
+    found: set[str] = set()
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        for mount in container.volume_mounts:
+            if mount.name == volume and mount.sub_path:
+                parts = mount.sub_path.strip("/").split("/")
+                found |= {"/".join([volume, *parts[: n + 1]]) for n in range(len(parts))}
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)

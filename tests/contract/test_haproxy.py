@@ -176,6 +176,28 @@ async def test_a_leaving_pod_is_told_when_its_last_request_has_ended(world: Worl
     assert a.served == 1
 
 
+async def test_the_running_controller_follows_the_store_by_itself(world: World) -> None:
+    a, b = await world.start("a", "b")
+    running = asyncio.ensure_future(world.balancer.run())
+    try:
+        await world.service("web")
+        await world.slice("web", a)
+        await eventually(lambda: serves(world, "a"))
+        await world.slice("web", b, leaving=[a])
+        await eventually(lambda: world.drained() == {"a"})
+        assert await ask(world.port, "/web/") == (200, "b")
+        assert world.balancer.failing == ""
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def serves(world: World, name: str) -> bool:
+    with suppress(OSError):  # until it listens
+        return await ask(world.port, "/web/") == (200, name)
+    return False
+
+
 async def test_draining_waits_for_requests_of_a_replaced_worker(world: World) -> None:
     a, b = await world.start("a", "b")
     await world.service("web")
