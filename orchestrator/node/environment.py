@@ -1,7 +1,7 @@
 """Environment variables of a container (pure).
 
-Later entries win over earlier ones, `env` over `envFrom`; `$(NAME)` refers to what was defined before,
-`$$(NAME)` stays literal. Source: Kubernetes API, core/v1 EnvVar, EnvFromSource.
+Later entries win over earlier ones, `env` over `envFrom`; `$(NAME)` refers to what was defined
+before, `$$(NAME)` stays literal. Source: Kubernetes API, core/v1 EnvVar, EnvFromSource.
 """
 
 import base64

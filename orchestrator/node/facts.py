@@ -56,7 +56,10 @@ def node_status(
     return {
         "capacity": capacity,
         "allocatable": allocatable,
-        "conditions": [condition(old.get(kind), kind, *rest, now_s) for kind, *rest in wanted],
+        "conditions": [
+            condition(old.get(kind), kind, status, reason, message, now_s)
+            for kind, status, reason, message in wanted
+        ],
         "addresses": [
             {"type": "InternalIP", "address": address},
             {"type": "Hostname", "address": hostname},

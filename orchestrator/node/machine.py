@@ -1,13 +1,14 @@
 """What to do next for one pod (pure): desired and observed in, instructions out.
 
-Level-triggered: each call looks at everything and says all that can be done now; when an instruction has
-been carried out the machine is asked again, until it has nothing more to say. An empty answer means that
-the pod is as it should be, or waits for something that will wake it: an engine event, a probe, a write,
-or the time in `Wait`.
+Level-triggered: each call looks at everything and says all that can be done now; when an
+instruction has been carried out the machine is asked again, until it has nothing more to say. An
+empty answer means that the pod is as it should be, or waits for something that will wake it: an
+engine event, a probe, a write, or the time in `Wait`.
 
-Stages of a living pod: files → sandbox → init containers, one after the other → app containers, all at
-once → probes and hooks. Of a leaving pod: drain → stop every container with its preStop hook → remove
-containers and files → tell the API. Of a finished pod: nothing; its containers stay for their logs.
+Stages of a living pod: files → sandbox → init containers, one after the other → app containers, all
+at once → probes and hooks. Of a leaving pod: drain → stop every container with its preStop hook →
+remove containers and files → tell the API. Of a finished pod: nothing; its containers stay for
+their logs.
 
 Source: Kubernetes concepts, "Pod Lifecycle"; Docker's restart policies do the restarting (D8).
 """
@@ -106,8 +107,8 @@ class Desired:
 
     Attributes:
         pod: the pod.
-        in_service: whether the balancer may still send it requests: it is in a slice and the balancer
-            has not said that it is drained.
+        in_service: whether the balancer may still send it requests: it is in a slice and the
+            balancer has not said that it is drained.
         drain_s: longest wait for that.
         now_s: wall seconds.
     """

@@ -1,8 +1,8 @@
-"""What a session knows of a pod's containers: engine facts, probe states, memory of its own (values).
+"""What a session knows of a pod's containers: engine facts, probe states, its memory (values).
 
-`Memory` is what cannot be read back from the engine: back-offs, hooks done, how often a container has
-run. It starts empty with the server; `adopt` fills it from the pod's last status, so that a restart of
-the server neither restarts nor recounts anything.
+`Memory` is what cannot be read back from the engine: back-offs, hooks done, how often a container
+has run. It starts empty with the server; `adopt` fills it from the pod's last status, so that a
+restart of the server neither restarts nor recounts anything.
 """
 
 from collections.abc import Iterable, Mapping

@@ -90,8 +90,8 @@ def _container_status(
         if container.readiness_probe is not None:
             ready = started and probes.state(item.info.id, "readiness") == "success"
     if container in pod.spec.init_containers and not is_sidecar(container):
-        ended = state.get("terminated")
-        ready, started = bool(ended) and ended["exitCode"] == 0, False
+        ended = state.get("terminated") or {}
+        ready, started = ended.get("exitCode") == 0, False
     status: Document = {
         "name": container.name,
         "image": container.image,
@@ -199,7 +199,10 @@ def _conditions(
         ("Ready", not unready, reason, message),
         ("ContainersReady", not unready, reason, message),
     ]
-    found = [_condition(old.get(kind), kind, *rest, now_s) for kind, *rest in made]
+    found = [
+        _condition(old.get(kind), kind, holds, why, words, now_s)
+        for kind, holds, why, words in made
+    ]
     scheduled = old.get("PodScheduled") or _condition(None, "PodScheduled", True, "", "", now_s)
     others = [c for t, c in old.items() if t not in _KINDS]
     return [*found, scheduled, *others]
