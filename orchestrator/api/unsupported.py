@@ -2,7 +2,8 @@
 
 A field leaves this table when something acts on it. Paths are relative to the object (or to the pod
 spec): "a.b" steps into objects, "a[]" into every item of a list; a value after "=" means that only
-this value is not acted on, "!=" that only this one is. Source: architecture decision D2.
+this value is not acted on, "!=" that only this one is (or one of several, between "|").
+Source: architecture decision D2.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,10 @@ _CONTAINER: Final = (
     "securityContext.windowsOptions",
     "resizePolicy",
     "resources.claims",
+    "lifecycle.stopSignal",
+    "ports[].hostIP",
+    "resources.limits.ephemeral-storage",
+    "terminationMessagePath!=/dev/termination-log",
     "terminationMessagePolicy=FallbackToLogsOnError",
     "volumeDevices",
     "volumeMounts[].mountPropagation!=None",
@@ -29,6 +34,7 @@ _CONTAINER: Final = (
 _VOLUME: Final = tuple(
     f"volumes[].{kind}"
     for kind in (
+        "emptyDir.sizeLimit",
         "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi",
         "downwardAPI", "ephemeral", "fc", "flexVolume", "flocker", "gcePersistentDisk",
         "gitRepo", "glusterfs", "image", "iscsi", "nfs", "persistentVolumeClaim",
@@ -39,8 +45,6 @@ _VOLUME: Final = tuple(
 _POD_SPEC: Final = (
     "affinity",
     "automountServiceAccountToken=true",
-    "dnsConfig",
-    "dnsPolicy=None",
     "ephemeralContainers",
     "hostUsers=false",
     "os",
@@ -51,13 +55,14 @@ _POD_SPEC: Final = (
     "resourceClaims",
     "resources",
     "runtimeClassName",
-    "schedulerName!=default-scheduler",
+    "schedulerName!=default-scheduler|resource-aware|round-robin",
     "schedulingGates",
     "securityContext.appArmorProfile",
     "securityContext.seLinuxOptions",
     "securityContext.seccompProfile",
     "securityContext.windowsOptions",
     "setHostnameAsFQDN=true",
+    "shareProcessNamespace=true",
     "subdomain",
     "topologySpreadConstraints",
     *_VOLUME,
@@ -108,7 +113,7 @@ def fields_without_effect(resource: str, document: Mapping[str, Any]) -> list[st
             text = _text(here)
             if operator == "=" and text != value:
                 continue
-            if operator == "!=" and text == value:
+            if operator == "!=" and text in value.split("|"):
                 continue
             if here in ({}, [], "") or (here is None):
                 continue

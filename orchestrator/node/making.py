@@ -21,8 +21,10 @@ from orchestrator.node.spec import (
     container_body,
     container_name,
     declared_ports,
+    must_not_be_root,
     needs_sandbox,
     sandbox_body,
+    user_of,
 )
 from orchestrator.node.volumes import mounts, scratch_mount, scratch_tar, scratch_volumes, trees
 from orchestrator.remote.docker.references import registry_of
@@ -104,7 +106,35 @@ async def create(state: PodState, pod: Pod, name: str, role: Role, attempt: int)
 
     if pull_policy(container) == "Always" and name not in state.memory.pulled:
         await _pull(state, pod, container)
+    if must_not_be_root(pod, container):
+        await _check_user(state, pod, container)
     await _make(state, pod, name, attempt, body, container)
+
+
+async def _check_user(state: PodState, pod: Pod, container: Container) -> None:
+    """Keeps a container that may not run as root from doing so.
+
+    Source: Kubernetes API, core/v1 SecurityContext.runAsNonRoot.
+    """
+    user = user_of(pod, container)
+    if not user:
+        engine, call = state.context.engine, state.context.call
+        image = await call(engine.image(container.image))
+        if image is None:
+            await _pull(state, pod, container)
+            image = await call(engine.image(container.image))
+        user = image.user if image is not None else ""
+    name = user.partition(":")[0]
+    if name in {"", "0", "root"}:
+        words = "container has runAsNonRoot and image will run as root"
+    elif not name.isdigit():
+        words = (
+            f"container has runAsNonRoot and image has non-numeric user ({name}), "
+            "cannot verify user is non-root"
+        )
+    else:
+        return
+    raise Stuck("CreateContainerConfigError", words, told=f"Error: {words}")
 
 
 async def start(state: PodState, container_id: str, name: str) -> None:

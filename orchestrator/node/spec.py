@@ -141,7 +141,7 @@ def container_body(pod: Pod, container: Container, role: Role, place: Place) -> 
         body["Cmd"] = [expand(word, variables) for word in container.args]
     if container.working_dir:
         body["WorkingDir"] = container.working_dir
-    user = _user(pod, container)
+    user = user_of(pod, container)
     if user:
         body["User"] = user
     host: dict[str, Any] = {
@@ -180,7 +180,21 @@ def _network(pod: Pod, place: Place) -> dict[str, Any]:
         return {"NetworkMode": "host"}
     bindings = {port: [{"HostPort": str(number)}] for port, number in (place.ports or {}).items()}
     hosts = [f"{name}:{alias.ip}" for alias in pod.spec.host_aliases for name in alias.hostnames]
-    return {"PortBindings": bindings, "ExtraHosts": hosts}
+    return {"PortBindings": bindings, "ExtraHosts": hosts, **_resolver(pod)}
+
+
+def _resolver(pod: Pod) -> dict[str, Any]:
+    """The pod's own name servers; without any the engine's, which are the host's."""
+    config = pod.spec.dns_config
+    if config is None:
+        return {}
+    options = [o.name if o.value is None else f"{o.name}:{o.value}" for o in config.options]
+    found = {
+        "Dns": list(config.nameservers),
+        "DnsSearch": list(config.searches),
+        "DnsOptions": options,
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _resources(container: Container) -> dict[str, Any]:
@@ -199,7 +213,16 @@ def _resources(container: Container) -> dict[str, Any]:
     return found
 
 
-def _user(pod: Pod, container: Container) -> str:
+def must_not_be_root(pod: Pod, container: Container) -> bool:
+    """Whether the container may not run as root; its own word goes before the pod's."""
+    outer, inner = pod.spec.security_context, container.security_context
+    if inner is not None and inner.run_as_non_root is not None:
+        return inner.run_as_non_root
+    return bool(outer is not None and outer.run_as_non_root)
+
+
+def user_of(pod: Pod, container: Container) -> str:
+    """Whom the container runs as, "1000:1000"; "" for whom the image says."""
     outer, inner = pod.spec.security_context, container.security_context
     user = inner.run_as_user if inner and inner.run_as_user is not None else None
     group = inner.run_as_group if inner and inner.run_as_group is not None else None

@@ -67,6 +67,8 @@ def trees(pod: Pod, sources: Sources) -> list[Tree]:
         content = _content(volume, sources, pod.metadata.namespace)
         if content is not None:
             found.append(Tree(path, content, group=group))
+        elif volume.host_path is None:
+            raise ConfigMissing(f'volume "{volume.name}" is of a kind that is not supported')
     return found
 
 

@@ -197,7 +197,10 @@ def test_resources_and_security_reach_the_engine(kubectl, platform):
                          "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}},
         workingDir="/tmp", tty=True, stdin=True,
     )  # fmt: skip
-    apply(kubectl, pod("tight", one, hostAliases=[{"ip": "203.0.113.9", "hostnames": ["far"]}]))
+    dns = {"nameservers": ["203.0.113.53"], "searches": ["example.com"],
+           "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}]}  # fmt: skip
+    apply(kubectl, pod("tight", one, hostAliases=[{"ip": "203.0.113.9", "hostnames": ["far"]}],
+                       dnsPolicy="None", dnsConfig=dns))  # fmt: skip
     found = inspect(platform, ready(kubectl, "tight"))
     host = found["HostConfig"]
     assert (host["NanoCpus"], host["Memory"], host["CpuShares"]) == (5 * 10**8, 64 << 20, 102)
@@ -205,6 +208,8 @@ def test_resources_and_security_reach_the_engine(kubectl, platform):
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges"]
     assert host["ExtraHosts"] == ["far:203.0.113.9"]
+    assert (host["Dns"], host["DnsSearch"]) == (["203.0.113.53"], ["example.com"])
+    assert host["DnsOptions"] == ["ndots:2", "edns0"]
     config = found["Config"]
     assert (config["User"], config["WorkingDir"], config["Tty"]) == ("1000", "/tmp", True)
     assert kubectl.get("pod", "tight")["status"]["qosClass"] == "Burstable"
@@ -319,6 +324,7 @@ def test_what_cannot_run_says_why(kubectl):
         pod("no-image", {"name": "c", "image": "127.0.0.1:9/none:1"}),
         pod("not-here", {"name": "c", "image": "none:1", "imagePullPolicy": "Never"}),
         pod("no-command", container() | {"command": ["/none"]}),
+        pod("root", container(securityContext={"runAsNonRoot": True})),
         pod("too-big", container(resources={"requests": {"cpu": "1000"}})),
         pod("oom", container("head -c 100m /dev/zero | tail",
                              resources={"limits": {"memory": "16Mi"}}), restartPolicy="Never"),
@@ -328,6 +334,8 @@ def test_what_cannot_run_says_why(kubectl):
     assert ("Failed", 'Error: configmap "missing" not found') in events(kubectl, "no-config")
     until("told", lambda: ("FailedMount", 'secret "missing" not found')
           in events(kubectl, "no-volume"))  # fmt: skip
+    said = waiting(kubectl, "root", "CreateContainerConfigError")
+    assert said["message"] == "container has runAsNonRoot and image will run as root"
     said = waiting(kubectl, "no-image", "ErrImagePull")
     assert "127.0.0.1:9" in said["message"]
     assert "connection refused" in said["message"]

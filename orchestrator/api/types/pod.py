@@ -43,6 +43,21 @@ class HostAlias(View, frozen=True):
     hostnames: tuple[str, ...] = ()
 
 
+class PodDnsOption(View, frozen=True):
+    """`dnsConfig.options[]`: a resolver option, "ndots" with a value or "edns0" without."""
+
+    name: str = ""
+    value: str | None = None
+
+
+class PodDnsConfig(View, frozen=True):
+    """`dnsConfig`: what goes into the pod's resolv.conf."""
+
+    nameservers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[PodDnsOption, ...] = ()
+
+
 class PodSpec(View, frozen=True):
     """`spec` of a Pod."""
 
@@ -62,6 +77,7 @@ class PodSpec(View, frozen=True):
     hostname: str = ""
     host_aliases: tuple[HostAlias, ...] = ()
     dns_policy: str = ""
+    dns_config: PodDnsConfig | None = None
     security_context: PodSecurityContext | None = None
     image_pull_secrets: tuple[LocalObjectReference, ...] = ()
     share_process_namespace: bool = False
