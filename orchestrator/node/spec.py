@@ -18,6 +18,7 @@ from orchestrator.node.sandbox import SANDBOX_IMAGE
 
 Role = Literal["app", "init", "sandbox"]
 SANDBOX: Final = "sandbox"
+_LEAST_RESERVATION_BYTES: Final = 6 << 20
 _LOGS: Final = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 _RESTARTS: Final = {"Always": "unless-stopped", "OnFailure": "on-failure", "Never": "no"}
 
@@ -209,7 +210,9 @@ def _resources(container: Container) -> dict[str, Any]:
         memory = quantity.parse_bytes(limits["memory"])
         found |= {"Memory": memory, "MemorySwap": memory}
     if "memory" in requests:
-        found["MemoryReservation"] = quantity.parse_bytes(requests["memory"])
+        reserved = quantity.parse_bytes(requests["memory"])
+        if reserved >= _LEAST_RESERVATION_BYTES:  # the engine refuses less
+            found["MemoryReservation"] = reserved
     return found
 
 

@@ -4,11 +4,12 @@ Use from a test module or a conftest:
 
     from tests.rig.cluster import rig, rig_hosts   # noqa: F401  # fixtures
 
-Names carry a hash of the work tree, so that two checkouts never meet on one engine; what a dead
+Names carry a hash of work tree and process, so that two runs never meet on one engine; what a dead
 run left behind is swept by the next `up` (owner label).
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ from orchestrator.local.owner import current_owner
 from orchestrator.local.seeding import seed_images
 from orchestrator.remote.seams import HostAddress
 
-TREE = hashlib.sha256(str(Path(__file__).resolve().parents[2]).encode()).hexdigest()[:6]
+_RUN = f"{Path(__file__).resolve().parents[2]} {os.getpid()}"
+TREE = hashlib.sha256(_RUN.encode()).hexdigest()[:6]
 
 
 @dataclass(frozen=True)
