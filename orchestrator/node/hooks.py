@@ -1,12 +1,28 @@
 """Payloads for the shim's probes, and commands of lifecycle hooks (pure)."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from orchestrator.api.types.container import Container, HttpGetAction, LifecycleHandler, Probe
 from orchestrator.api.types.pod import Pod
 from orchestrator.node.observed import Seen
 
 PROBES = ("startup", "readiness", "liveness")
+
+
+def grace_of(pod: Pod) -> int:
+    """Seconds that a container of the pod has to stop; 30 where nothing is said."""
+    grace = pod.spec.termination_grace_period_seconds
+    return 30 if grace is None else grace
+
+
+def is_acted_on(probe: Probe | None) -> TypeGuard[Probe]:
+    """Whether there is a probe of a kind that the shim knows; gRPC's are kept in the spec only."""
+    return probe is not None and probe.grpc is None
+
+
+def has_probes(container: Container) -> bool:
+    """Whether any probe of the container is acted on."""
+    return any(is_acted_on(getattr(container, f"{kind}_probe")) for kind in PROBES)
 
 
 def port_number(container: Container, port: int | str) -> int:
@@ -25,11 +41,11 @@ def probes_payload(pod: Pod, container: Container, item: Seen, sandbox_id: str) 
         "container_id": item.info.id,
         "key": f"{pod.metadata.uid}/{container.name}",
         "on_failure": "stop" if policy == "Never" else "restart",
-        "grace_s": pod.spec.termination_grace_period_seconds or 30,
+        "grace_s": grace_of(pod),
         "probes": {
             kind: _probe(container, probe)
             for kind in PROBES
-            if (probe := getattr(container, f"{kind}_probe")) is not None
+            if is_acted_on(probe := getattr(container, f"{kind}_probe"))
         },
     }
     if sandbox_id:

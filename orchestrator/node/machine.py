@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from orchestrator.api.types.container import Container
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.clock import parse_rfc3339
+from orchestrator.node.hooks import grace_of, has_probes, is_acted_on
 from orchestrator.node.observed import Memory, Probes, Seen, newest
 from orchestrator.node.spec import SANDBOX, Role, is_sidecar, needs_sandbox, spec_hash
 
@@ -119,6 +120,10 @@ class Desired:
     now_s: float
 
 
+_ALIVE = frozenset({"running", "paused", "restarting"})
+_GIVEN_UP = frozenset({"dead", "removing"})
+
+
 def decide(
     desired: Desired, containers: Sequence[Seen], probes: Probes, memory: Memory
 ) -> list[Instruction]:
@@ -127,62 +132,77 @@ def decide(
     if pod.metadata.deletion_timestamp:
         return _leave(desired, containers, memory)
     if pod.status.phase in {"Succeeded", "Failed"}:
-        return [
-            Stop(item, None, 0) for item in containers if item.running and item.role != "sandbox"
-        ]
+        return _rest(pod, containers)
     found: list[Instruction] = []
     deadline = _deadline(desired)
     if deadline is not None and deadline <= 0:
         memory.deadline_passed = True
-        return [Stop(item, None, 0) for item in containers if item.running]
+        return _rest(pod, containers)
     if deadline is not None:
         found.append(Wait(deadline))
     if pod.spec.volumes and not memory.files_written:
         return [*found, *_when_due(desired, memory, "", [WriteFiles()])]
     there = newest(containers)
     found += [Remove(c, "replaced") for c in containers if there[c.name] is not c]
-    sandbox = there.get(SANDBOX)
     if needs_sandbox(pod):
-        if sandbox is None:
-            return [*found, *_when_due(desired, memory, SANDBOX, [Create(SANDBOX, "sandbox", 0)])]
-        if not sandbox.running:
-            return [*found, *_when_due(desired, memory, SANDBOX, [Start(sandbox)])]
+        step = _sandbox(desired, there.get(SANDBOX), memory)
+        if step is not None:
+            return [*found, *step]
     for container in pod.spec.init_containers:
-        step = _init(desired, container, there, sandbox, probes, memory)
+        step = _init(desired, container, there, probes, memory)
         if step is not None:
             return [*found, *step]
     for container in pod.spec.containers:
-        found += _app(desired, container, "app", there, sandbox, memory)
+        found += _app(desired, container, "app", there, memory)
     return found
+
+
+def _sandbox(desired: Desired, item: Seen | None, memory: Memory) -> list[Instruction] | None:
+    """Instructions until the sandbox runs; None then."""
+    if item is None:
+        return _when_due(desired, memory, SANDBOX, [Create(SANDBOX, "sandbox", 0)])
+    if item.info.state in _GIVEN_UP:
+        return [Remove(item, "the engine gave it up")]
+    if item.info.state == "restarting":
+        return []
+    return None if item.running else _when_due(desired, memory, SANDBOX, [Start(item)])
 
 
 def _init(
     desired: Desired,
     container: Container,
     there: dict[str, Seen],
-    sandbox: Seen | None,
     probes: Probes,
     memory: Memory,
 ) -> list[Instruction] | None:
     """Instructions while this init container is in the way; None when the next one's turn is."""
-    item = there.get(container.name)
+    name, item, sandbox = container.name, there.get(container.name), there.get(SANDBOX)
     if is_sidecar(container):
-        todo = _app(desired, container, "init", there, sandbox, memory)
+        todo = _app(desired, container, "init", there, memory)
         if item is None or not item.running:
             return todo
-        if container.startup_probe and probes.state(item.info.id, "startup") != "success":
+        probe = container.startup_probe
+        if is_acted_on(probe) and probes.state(item.info.id, "startup") != "success":
             return todo
         return todo or None
+    if item is not None and sandbox is not None and _is_stranded(item, sandbox, memory):
+        return [Remove(item, "its sandbox was replaced")]
     if item is not None and item.info.state == "exited" and item.info.exit_code == 0:
         return None
-    if any(c.name in there and there[c.name].ever_started for c in desired.pod.spec.containers):
+    if any(_has_run(c.name, there, memory) for c in desired.pod.spec.containers):
         return None  # they ran already: inits are not run again when one was removed
     if item is None:
-        return _when_due(desired, memory, container.name, [Create(container.name, "init", 0)])
+        return _when_due(desired, memory, name, [Create(name, "init", 0)])
+    if item.info.state in _GIVEN_UP:
+        return [Remove(item, "the engine gave it up")]
+    if item.spec_hash != spec_hash(container):
+        return _replace(desired.pod, container, item, memory)
     if item.info.state == "created" or (
-        item.info.state in {"exited", "dead"} and desired.pod.spec.restart_policy != "Never"
+        item.info.state == "exited" and desired.pod.spec.restart_policy != "Never"
     ):
-        return _when_due(desired, memory, container.name, [Start(item)])
+        return _when_due(desired, memory, name, [Start(item)])
+    if item.running and sandbox is not None and _is_cut_off(item, sandbox, memory):
+        return [Restart(item)]
     return []
 
 
@@ -191,51 +211,98 @@ def _app(
     container: Container,
     role: Role,
     there: dict[str, Seen],
-    sandbox: Seen | None,
     memory: Memory,
 ) -> list[Instruction]:
-    name, item = container.name, there.get(container.name)
+    name, item, sandbox = container.name, there.get(container.name), there.get(SANDBOX)
     if item is None:
-        attempt = 1 if name in memory.runs and memory.runs[name].container_id else 0
-        if attempt and _is_done(desired.pod, container, memory):
+        run = memory.runs.get(name)
+        known = run is not None and bool(run.container_id)
+        if known and name not in memory.replaced and _is_done(desired.pod, container, memory):
             return []
-        if attempt:
-            attempt = memory.runs[name].restarts + 1
+        attempt = run.restarts + 1 if run is not None and known else 0
         return _when_due(desired, memory, name, [Create(name, role, attempt)])
-    if item.spec_hash != spec_hash(container):
-        return [Stop(item, container, desired.pod.spec.termination_grace_period_seconds or 30),
-                Remove(item, "its image was changed")]  # fmt: skip
     state = item.info.state
-    if state in {"dead", "removing"}:
+    if state == "exited" and _stays_ended(desired.pod, container, item.info.exit_code):
+        memory.replaced.discard(name)
+        return []
+    if state in _GIVEN_UP:
         return [Remove(item, "the engine gave it up")]
-    if state == "created":
+    if item.spec_hash != spec_hash(container):
+        return _replace(desired.pod, container, item, memory)
+    if sandbox is not None and _is_stranded(item, sandbox, memory):
+        return [Remove(item, "its sandbox was replaced")]
+    if state in {"created", "exited"}:
         return _when_due(desired, memory, name, [Start(item)])
-    if state == "exited":
-        policy = "Always" if is_sidecar(container) else desired.pod.spec.restart_policy
-        if policy == "Never" or (policy == "OnFailure" and item.info.exit_code == 0):
-            return []
-        return _when_due(desired, memory, name, [Start(item)])
-    if sandbox is not None and item.info.started_at < sandbox.info.started_at:
+    memory.replaced.discard(name)
+    if item.running and sandbox is not None and _is_cut_off(item, sandbox, memory):
         return [Restart(item)]
     if state != "running":
         return []
     found: list[Instruction] = []
-    run = f"{item.info.id}@{item.info.started_at}"
-    if container.lifecycle and container.lifecycle.post_start and run not in memory.hooks_done:
+    run_key = f"{item.info.id}@{item.info.started_at}"
+    if container.lifecycle and container.lifecycle.post_start and run_key not in memory.hooks_done:
         found.append(PostStart(item, container))
-    has_probes = container.startup_probe or container.readiness_probe or container.liveness_probe
-    if has_probes and item.info.id not in memory.probes_set:
+    if has_probes(container) and item.info.id not in memory.probes_set:
         found.append(SetProbes(item, container))
     return found
+
+
+def _replace(pod: Pod, container: Container, item: Seen, memory: Memory) -> list[Instruction]:
+    """Another image: the container is made anew, whatever the restart policy says."""
+    memory.replaced.add(container.name)
+    why = "its image was changed"
+    return [Stop(item, container, grace_of(pod)), Remove(item, why)]
+
+
+def _stays_ended(pod: Pod, container: Container, exit_code: int) -> bool:
+    """Whether a container that ended so is not started again."""
+    policy = "Always" if is_sidecar(container) else pod.spec.restart_policy
+    return policy == "Never" or (policy == "OnFailure" and exit_code == 0)
 
 
 def _is_done(pod: Pod, container: Container, memory: Memory) -> bool:
     """Whether a container that is not there any more had ended for good."""
     ended = memory.runs[container.name].ended
-    if ended is None or is_sidecar(container):
+    return ended is not None and _stays_ended(pod, container, ended.exit_code)
+
+
+def _has_run(name: str, there: dict[str, Seen], memory: Memory) -> bool:
+    """Whether an app container ran already, in the present sandbox."""
+    item, sandbox = there.get(name), there.get(SANDBOX)
+    if item is not None and item.ever_started:
+        return True
+    run = memory.runs.get(name)
+    if run is None or not run.started_at or sandbox is None:
         return False
-    policy = pod.spec.restart_policy
-    return policy == "Never" or (policy == "OnFailure" and ended.exit_code == 0)
+    # a status has whole seconds only
+    return parse_rfc3339(run.started_at) >= int(parse_rfc3339(sandbox.info.created_at))
+
+
+def _is_stranded(item: Seen, sandbox: Seen, memory: Memory) -> bool:
+    """Whether the container joined another sandbox, one that is gone: it cannot start again."""
+    older = parse_rfc3339(item.info.created_at) < parse_rfc3339(sandbox.info.created_at)
+    return older and _once(memory, ("made", item.name), sandbox.info.id, item.info.id)
+
+
+def _is_cut_off(item: Seen, sandbox: Seen, memory: Memory) -> bool:
+    """Whether the container runs in the network that the sandbox had before its last start."""
+    if parse_rfc3339(item.info.started_at) >= parse_rfc3339(sandbox.info.started_at):
+        return False
+    cause = f"{sandbox.info.id}@{sandbox.info.started_at}"
+    return _once(memory, ("started", item.name), cause, f"{item.info.id}@{item.info.started_at}")
+
+
+def _once(memory: Memory, place: tuple[str, str], cause: str, subject: str) -> bool:
+    """False when another subject was dealt with for the same cause already.
+
+    The host's clock may go back: what is made or started for a cause then still looks older than
+    it, and would be made or started for ever.
+    """
+    before = memory.dealt_with.get(place)
+    if before is not None and before[0] == cause and before[1] != subject:
+        return False
+    memory.dealt_with[place] = (cause, subject)
+    return True
 
 
 def _when_due(
@@ -255,6 +322,26 @@ def _deadline(desired: Desired) -> float | None:
     return parse_rfc3339(start) + limit - desired.now_s
 
 
+def _rest(pod: Pod, containers: Sequence[Seen]) -> list[Instruction]:
+    """What of a finished pod still runs is stopped, its sandbox at last; it stays for its logs."""
+    alive = [c for c in containers if c.info.state in _ALIVE]
+    return _stops(pod, alive, grace_of(pod)) or [Stop(c, None, 0) for c in alive]
+
+
+def _stops(pod: Pod, alive: Sequence[Seen], grace_s: int) -> list[Instruction]:
+    """The next stops: every container, but sidecars only after those, last one first.
+
+    Source: Kubernetes concepts, "Sidecar Containers".
+    """
+    specs = {c.name: c for c in (*pod.spec.init_containers, *pod.spec.containers)}
+    members = [c for c in alive if c.role != "sandbox"]
+    sidecars = [c.name for c in pod.spec.init_containers if is_sidecar(c)]
+    first = [c for c in members if c.name not in sidecars]
+    if not first:
+        first = sorted(members, key=lambda c: sidecars.index(c.name))[-1:]
+    return [Stop(item, specs.get(item.name), grace_s) for item in first]
+
+
 def _leave(desired: Desired, containers: Sequence[Seen], memory: Memory) -> list[Instruction]:
     pod = desired.pod
     grace = pod.metadata.deletion_grace_period_seconds
@@ -262,16 +349,15 @@ def _leave(desired: Desired, containers: Sequence[Seen], memory: Memory) -> list
     if memory.stopping_since is None:
         memory.stopping_since = desired.now_s
     gone_s = desired.now_s - memory.stopping_since
-    running = [c for c in containers if c.info.state in {"running", "paused", "restarting"}]
-    if running and desired.in_service and not memory.drained:
+    alive = [c for c in containers if c.info.state in _ALIVE]
+    if alive and desired.in_service and not memory.drained:
         left_s = min(desired.drain_s, grace_s / 2) - gone_s
         if left_s > 0:
             return [Wait(left_s)]
-    specs = {c.name: c for c in (*pod.spec.init_containers, *pod.spec.containers)}
     left = max(0, round(grace_s - gone_s))
-    apps = [c for c in running if c.role != "sandbox" and c.info.id not in memory.stopped]
-    if apps:
-        return [Stop(item, specs.get(item.name), left) for item in apps]
+    stops = _stops(pod, [c for c in alive if c.info.id not in memory.stopped], left)
+    if stops:
+        return stops
     if containers:
         return [Remove(item, "") for item in containers]
     return [Finish()]

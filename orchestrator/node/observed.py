@@ -66,9 +66,9 @@ class Run:
     Attributes:
         container_id: of the run known last.
         started_at: of that run, as the engine says it.
-        engine_restarts: the engine's own count then.
+        engine_restarts: the engine's own count then; None when unknown.
         restarts: how often the container was started again, in all.
-        last: how the run before ended; None when unknown or the first.
+        last: how the last run that is known to have ended before the present one did.
         ended: how the present run ended, once it did.
         ended_at: when, as precisely as is known; "" while it runs.
         cut: when the run before ended, if the container is the same: where its log is cut.
@@ -76,7 +76,7 @@ class Run:
 
     container_id: str = ""
     started_at: str = ""
-    engine_restarts: int = 0
+    engine_restarts: int | None = None
     restarts: int = 0
     last: StateTerminated | None = None
     ended: StateTerminated | None = None
@@ -86,7 +86,23 @@ class Run:
 
 @dataclass(slots=True)
 class Memory:
-    """See the module. Owned by the pod's worker."""
+    """See the module. Owned by the pod's worker.
+
+    Attributes:
+        runs: by container name.
+        waiting: by container name; "" for the pod's files.
+        hooks_done: "id@started_at" of runs whose postStart hook was run.
+        probes_set: ids of containers whose probes the shim has.
+        pulled: names of containers whose image was pulled for this pod.
+        files_written: whether the volumes hold what they should.
+        stopping_since: when the end of the pod began, wall seconds.
+        drained: whether the balancer has let go of the pod.
+        stopped: ids of containers that were stopped for good.
+        deadline_passed: whether `activeDeadlineSeconds` are over.
+        ports: container port to published host port.
+        replaced: names of containers that were taken away for another image.
+        dealt_with: what was done for a cause that may show itself again (see `machine`).
+    """
 
     runs: dict[str, Run] = field(default_factory=dict)
     waiting: dict[str, Waiting] = field(default_factory=dict)
@@ -99,23 +115,29 @@ class Memory:
     stopped: set[str] = field(default_factory=set)
     deadline_passed: bool = False
     ports: dict[str, int] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
+    dealt_with: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
 
 def adopt(pod: Pod) -> Memory:
     """Memory as the pod's last status tells it."""
     memory = Memory()
-    statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
-    for status in statuses:
-        run = Run(
-            container_id=status.container_id.removeprefix("docker://"),
+    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+        run = memory.runs[status.name] = Run(
+            container_id=_id(status.container_id),
+            engine_restarts=None,
             restarts=status.restart_count,
             last=status.last_state.terminated,
         )
         if status.state.running is not None:
             run.started_at = status.state.running.started_at or ""
-        elif status.state.terminated is not None:
-            run.started_at = status.state.terminated.started_at or ""
-        memory.runs[status.name] = run
+            continue
+        run.ended = status.state.terminated
+        if run.ended is None:  # it waits: its last state is how the run known last ended
+            run.ended, run.last = run.last, None
+        if run.ended is not None:
+            run.container_id = _id(run.ended.container_id) or run.container_id
+            run.started_at = run.ended.started_at or ""
     return memory
 
 
@@ -125,21 +147,34 @@ def note_runs(memory: Memory, containers: Iterable[Seen]) -> None:
         if item.role == "sandbox":
             continue
         info, run = item.info, memory.runs.setdefault(item.name, Run())
-        end_before = run.ended_at
-        if info.state in {"exited", "restarting", "dead"} and item.ever_started:
-            run.ended, run.ended_at = _ended(info), info.finished_at
-        if not item.ever_started or same_run(run, info):
+        if not item.ever_started:
             run.container_id = run.container_id or info.id
             continue
-        if run.started_at:
-            extra = info.restart_count - run.engine_restarts
-            run.restarts += max(1, extra) if run.container_id == info.id else 1
-            run.last = run.ended if info.state in {"running", "paused"} else run.last
-        run.cut = end_before if run.container_id == info.id else ""
-        run.container_id, run.started_at = info.id, info.started_at
-        run.engine_restarts = info.restart_count
-        if info.state in {"running", "paused"}:
-            run.ended, run.ended_at = None, ""
+        if same_run(run, info):
+            run.started_at, run.engine_restarts = info.started_at, info.restart_count
+        else:
+            _begin(run, item)
+        if info.state in {"exited", "restarting", "dead"}:
+            run.ended, run.ended_at = _ended(info), info.finished_at
+
+
+def _begin(run: Run, item: Seen) -> None:
+    """Takes note of a run that is not the one known."""
+    info = item.info
+    if not run.started_at:  # nothing is known: the attempt and the engine's count are all there is
+        run.restarts = max(run.restarts, item.attempt + info.restart_count)
+    elif run.container_id != info.id:
+        run.restarts += 1 + info.restart_count
+    elif run.engine_restarts is None:  # a start by hand set the engine's count back, perhaps
+        run.restarts = max(run.restarts + 1, item.attempt + info.restart_count)
+    elif info.restart_count > run.engine_restarts:
+        run.restarts += info.restart_count - run.engine_restarts
+    else:
+        run.restarts += 1 + info.restart_count
+    run.cut = run.ended_at if run.container_id == info.id else ""
+    run.container_id, run.started_at = info.id, info.started_at
+    run.engine_restarts = info.restart_count
+    run.last, run.ended, run.ended_at = run.ended or run.last, None, ""
 
 
 def note_death(memory: Memory, item: Seen, exit_code: int, finished_s: float, oom: bool) -> None:
@@ -172,6 +207,10 @@ def _ended(info: ContainerInfo) -> StateTerminated:
         finished_at=_seconds(info.finished_at),
         container_id=f"docker://{info.id}",
     )
+
+
+def _id(container_id: str) -> str:
+    return container_id.removeprefix("docker://")
 
 
 def _reason(exit_code: int, oom: bool) -> str:
