@@ -133,10 +133,14 @@ class HostContext:
 
     # ------------------------------------------------------------ probes and hooks
 
-    def note_probe(self, event: Mapping[str, Any]) -> None:
-        """Takes note of a probe's state (see agentshim)."""
-        place = (str(event["container_id"]), str(event["probe"]))
-        self.probe_states[place] = str(event["state"])
+    def note_probe(self, event: Mapping[str, Any], *, answer: bool = False) -> None:
+        """Takes note of a probe's state (see agentshim).
+
+        What an answer says may be older than what was pushed before anybody read the answer.
+        """
+        place, state = (str(event["container_id"]), str(event["probe"])), str(event["state"])
+        if not answer or place not in self.probe_states:
+            self.probe_states[place] = state
 
     async def http_hook(
         self, item: Seen, container: Container, action: HttpGetAction, sandbox: Seen | None

@@ -161,7 +161,6 @@ class HostPods:
         context = self._context
         if context is None or event.get("event") != "probe":
             return
-        context.note_probe(event)
         uid = str(event.get("key", "")).partition("/")[0]
         if uid in self._workers and self._runners:
             if event.get("attempt") == "failure" and not event.get("replayed"):

@@ -155,7 +155,8 @@ class HostSession:
 
     async def _serve(self, host: Host) -> str:
         """Works until the host is lost; returns why."""
-        unsubscribe = host.shim.subscribe(self.pods.probe_event)
+        self._probe_states.clear()
+        unsubscribe = host.shim.subscribe(self._probe_event)
         tasks = [
             spawn(self._engine(host), name=f"{self.name} engine"),
             spawn(self._upkeep(), name=f"{self.name} upkeep"),
@@ -233,9 +234,8 @@ class HostSession:
             ports=self._ports,
             probe_states=self._probe_states,
         )
-        self._probe_states.clear()
         for event in probes.get("probes") or ():
-            context.note_probe(event)
+            context.note_probe(event, answer=True)
         node = self._reporter.node()
         document = node.doc if node is not None else {"metadata": {"name": self.name}}
         pods = parts.settings.pods_per_host
@@ -280,6 +280,13 @@ class HostSession:
             if not self._parts.snapshot.pods_on(self.name) and self.pods.is_idle:
                 return
             await asyncio.sleep(0.1)
+
+    def _probe_event(self, event: Mapping[str, Any]) -> None:
+        """Noted always: between the list of states and the pods' adoption too."""
+        if event.get("event") == "probe":
+            place = (str(event["container_id"]), str(event["probe"]))
+            self._probe_states[place] = str(event["state"])
+        self.pods.probe_event(event)
 
     # ------------------------------------------------------------ doubt
 

@@ -134,7 +134,7 @@ class PodWorker:
         answer = await context.call(context.shim.call("probes.set", payload))
         state.memory.probes_set.add(item.info.id)
         for event in answer.get("probes", ()):
-            context.note_probe(event)
+            context.note_probe(event, answer=True)
 
     # ------------------------------------------------------------ failures
 
