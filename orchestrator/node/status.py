@@ -9,14 +9,17 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.api import quantity
 from orchestrator.api.types.container import Container
 from orchestrator.api.types.pod import Pod, StateTerminated
 from orchestrator.kit.clock import parse_rfc3339, rfc3339
+from orchestrator.node.hooks import is_acted_on
 from orchestrator.node.observed import Memory, Probes, Run, Seen, newest
 from orchestrator.node.spec import SANDBOX, is_sidecar
 
 Document = dict[str, Any]
 BACK_OFF = "back-off restarting failed container={name} pod={pod}"
+_TERMINAL = frozenset({"Succeeded", "Failed"})
 
 
 def pod_status(
@@ -46,7 +49,9 @@ def pod_status(
         "containerStatuses": apps,
         "qosClass": current.get("qosClass") or qos_class(pod),
     }
-    if memory.deadline_passed:
+    if pod.status.phase in _TERMINAL:
+        status |= {k: current[k] for k in ("reason", "message") if current.get(k)}
+    elif memory.deadline_passed:
         status["reason"] = "DeadlineExceeded"
         status["message"] = "Pod was active on the node longer than the specified deadline"
     if inits:
@@ -81,31 +86,30 @@ def _container_status(
     run = memory.runs.get(container.name, Run())
     state = _state(pod, container, item, memory)
     running = "running" in state
-    started = running
-    ready = running
+    started = ready = running
     if running and item is not None:
-        if container.startup_probe is not None:
+        if is_acted_on(container.startup_probe):
             started = probes.state(item.info.id, "startup") == "success"
         ready = started
-        if container.readiness_probe is not None:
+        if is_acted_on(container.readiness_probe):
             ready = started and probes.state(item.info.id, "readiness") == "success"
     if container in pod.spec.init_containers and not is_sidecar(container):
-        ended = state.get("terminated") or {}
-        ready, started = ended.get("exitCode") == 0, False
+        ended = state.get("terminated")
+        ready = ended is not None and ended["exitCode"] == 0
+    last = run.ended if "waiting" in state and run.ended is not None else run.last
     status: Document = {
         "name": container.name,
-        "image": container.image,
+        "image": item.info.image if item is not None else container.image,
         "imageID": item.info.image_id if item is not None else "",
         "state": state,
-        "lastState": {"terminated": _terminated(run.last)} if run.last is not None else {},
+        "lastState": {"terminated": _terminated(last)} if last is not None else {},
         "ready": ready,
         "started": started,
         "restartCount": run.restarts,
     }
-    if item is not None:
-        status["containerID"] = f"docker://{item.info.id}"
-    if "waiting" in state and run.ended is not None and item is not None:
-        status["lastState"] = {"terminated": _terminated(run.ended)}
+    container_id = item.info.id if item is not None else run.container_id
+    if container_id:
+        status["containerID"] = f"docker://{container_id}"
     return status
 
 
@@ -119,16 +123,15 @@ def _state(pod: Pod, container: Container, item: Seen | None, memory: Memory) ->
             return {"terminated": _terminated(run.ended)}
         if waiting is not None:
             return {"waiting": {"reason": waiting.reason, "message": waiting.message}}
-        reason = "ContainerCreating"
-        if container in pod.spec.containers and pod.spec.init_containers:
-            reason = "PodInitializing"
+        reason = "PodInitializing" if pod.spec.init_containers else "ContainerCreating"
         return {"waiting": {"reason": reason}}
     info = item.info
     if item.running:
         return {"running": {"startedAt": rfc3339(parse_rfc3339(info.started_at))}}
     if info.state == "restarting":
+        meta = pod.metadata
         words = BACK_OFF.format(
-            name=container.name, pod=f"{pod.metadata.name}_{pod.metadata.namespace}"
+            name=container.name, pod=f"{meta.name}_{meta.namespace}({meta.uid})"
         )
         return {"waiting": {"reason": "CrashLoopBackOff", "message": words}}
     run = memory.runs.get(container.name, Run())
@@ -144,7 +147,7 @@ def _terminated(ended: StateTerminated) -> Document:
 
 
 def _phase(pod: Pod, inits: list[Document], apps: list[Document], memory: Memory) -> str:
-    if pod.status.phase in {"Succeeded", "Failed"}:
+    if pod.status.phase in _TERMINAL:
         return pod.status.phase
     if memory.deadline_passed:
         return "Failed"
@@ -158,11 +161,12 @@ def _phase(pod: Pod, inits: list[Document], apps: list[Document], memory: Memory
         codes = [e["exitCode"] for e in ends if e]
         if policy == "Never" or not any(codes):
             return "Failed" if any(codes) else "Succeeded"
-    if any("running" in s["state"] or s["restartCount"] or s["lastState"] for s in apps):
+    if pod.status.phase == "Running":
         return "Running"
-    if any(ends):
-        return "Running"
-    return "Pending"
+    never_ran = ["waiting" in s["state"] and not s["lastState"] for s in apps]
+    if any(n and not s["restartCount"] for n, s in zip(never_ran, apps, strict=True)):
+        return "Pending"
+    return "Running"
 
 
 def _conditions(
@@ -175,29 +179,33 @@ def _conditions(
 ) -> list[Document]:
     old = {c["type"]: c for c in current.get("conditions") or []}
     phase = status["phase"]
-    unready = [s["name"] for s in apps if not s["ready"]]
+    sidecars = [s for c, s in zip(pod.spec.init_containers, inits, strict=True) if is_sidecar(c)]
+    unready = [s["name"] for s in (*sidecars, *apps) if not s["ready"]]
     waiting = [
         s["name"]
         for c, s in zip(pod.spec.init_containers, inits, strict=True)
         if not (s["started"] if is_sidecar(c) else s["ready"])
     ]
     reason = message = ""
-    if phase == "Succeeded":
-        reason, unready = "PodCompleted", unready or [s["name"] for s in apps]
+    is_ready = not unready and phase not in _TERMINAL
+    if phase in _TERMINAL:
+        reason = "PodCompleted" if phase == "Succeeded" else "PodFailed"
     elif unready:
         reason = "ContainersNotReady"
         message = f"containers with unready status: [{' '.join(unready)}]"
     initialized = phase == "Succeeded" or not waiting or any(s["started"] for s in apps)
+    not_initialized = f"containers with incomplete status: [{' '.join(waiting)}]"
+    why = "PodCompleted" if phase == "Succeeded" else ""
     made = [
         ("PodReadyToStartContainers", bool(status.get("podIP")) or phase == "Running", "", ""),
         (
             "Initialized",
             initialized,
-            "" if initialized else "ContainersNotInitialized",
-            "" if initialized else f"containers with incomplete status: [{' '.join(waiting)}]",
+            why if initialized else "ContainersNotInitialized",
+            "" if initialized else not_initialized,
         ),
-        ("Ready", not unready, reason, message),
-        ("ContainersReady", not unready, reason, message),
+        ("Ready", is_ready, reason, message),
+        ("ContainersReady", is_ready, reason, message),
     ]
     found = [
         _condition(old.get(kind), kind, holds, why, words, now_s)
@@ -230,12 +238,14 @@ def _condition(
 
 def qos_class(pod: Pod) -> str:
     """Guaranteed, Burstable or BestEffort. Source: Kubernetes concepts, "Pod QoS Classes"."""
-    every = [*pod.spec.init_containers, *pod.spec.containers]
-    given = [(c.resources.requests or {}, c.resources.limits or {}) for c in every]
-    if not any(r or limits for r, limits in given):
-        return "BestEffort"
-    for requests, limits in given:
+    guaranteed, anything = True, False
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        limits, requests = container.resources.limits or {}, container.resources.requests or {}
         for name in ("cpu", "memory"):
-            if name not in limits or requests.get(name, limits[name]) != limits[name]:
-                return "Burstable"
-    return "Guaranteed"
+            limit = quantity.parse(limits.get(name, 0))
+            request = quantity.parse(requests.get(name, limits.get(name, 0)))
+            anything = anything or limit > 0 or request > 0
+            guaranteed = guaranteed and limit > 0 and limit == request
+    if not anything:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed else "Burstable"

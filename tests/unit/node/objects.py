@@ -8,13 +8,15 @@ from orchestrator.api import names
 from orchestrator.api.types.container import Container
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.clock import rfc3339, rfc3339_micro
-from orchestrator.node.machine import Desired
-from orchestrator.node.observed import Probes, Seen, seen
+from orchestrator.node.machine import Desired, decide
+from orchestrator.node.observed import Memory, Probes, Seen, note_runs, seen
 from orchestrator.node.spec import SANDBOX, is_sidecar, spec_hash
+from orchestrator.node.status import pod_status
 from orchestrator.remote.seams import ContainerInfo
 
 NOW_S = 1_700_000_000.0
 UID = "11111111-2222-3333-4444-555555555555"
+HOST = "10.0.0.1"
 NO_PROBES = Probes({})
 
 
@@ -129,3 +131,31 @@ def there(
 def desired(of: Pod, now_s: float = NOW_S, *, in_service: bool = False) -> Desired:
     """What the machine is given of the world."""
     return Desired(pod=of, in_service=in_service, drain_s=10.0, now_s=now_s)
+
+
+def todo(of, *containers, memory=None, probes=NO_PROBES, now_s=NOW_S, in_service=False):
+    """What the machine says."""
+    wanted = desired(of, now_s, in_service=in_service)
+    return decide(wanted, containers, probes, memory or Memory())
+
+
+def kinds(instructions) -> list[str]:
+    """Names of the instructions and of the containers they are about."""
+    about = [i.item.name if hasattr(i, "item") else getattr(i, "name", "") for i in instructions]
+    return [f"{type(i).__name__} {n}".strip() for i, n in zip(instructions, about, strict=True)]
+
+
+def status(of, *containers: Seen, memory=None, probes=None, now_s=NOW_S, current=None):
+    """The document after the containers were looked at."""
+    memory = memory or Memory()
+    note_runs(memory, containers)
+    told = Probes({(c, k): s for (c, k), s in (probes or {}).items()})
+    return pod_status(of, current or {}, containers, told, memory, HOST, now_s)
+
+
+def conditions(document) -> dict[str, str]:
+    return {c["type"]: c["status"] for c in document["conditions"]}
+
+
+def condition(document, kind: str) -> dict[str, Any]:
+    return next(c for c in document["conditions"] if c["type"] == kind)

@@ -7,27 +7,25 @@ import pytest
 from orchestrator.api.types.pod import StateTerminated
 from orchestrator.node.machine import (
     Create,
-    Finish,
     PostStart,
     Remove,
     SetProbes,
     Stop,
     Wait,
     WriteFiles,
-    decide,
 )
 from orchestrator.node.observed import Memory, Probes, Run, Waiting
 from orchestrator.node.spec import SANDBOX
 from tests.unit.node.objects import (
-    NO_PROBES,
     NOW_S,
-    desired,
+    kinds,
     named,
     one,
     pod,
     second,
     sidecar,
     there,
+    todo,
 )
 
 TWO = (one("app"), one("log"))
@@ -37,23 +35,11 @@ GRPC = {"grpc": {"port": 80}}
 HOOK = {"postStart": {"exec": {"command": ["true"]}}}
 
 
-def todo(of, *containers, memory=None, probes=NO_PROBES, now_s=NOW_S, in_service=False):
-    """What the machine says."""
-    wanted = desired(of, now_s, in_service=in_service)
-    return decide(wanted, containers, probes, memory or Memory())
-
-
 def remembered(name="app", *, exit_code=None, restarts=0, identity="app-0", **more) -> Memory:
     """A memory in which a container has run."""
     ended = StateTerminated(exit_code=exit_code) if exit_code is not None else None
     run = Run(container_id=identity, started_at=second(-60), restarts=restarts, ended=ended)
     return Memory(runs={name: run}, **more)
-
-
-def kinds(instructions) -> list[str]:
-    """Names of the instructions and of the containers they are about."""
-    about = [i.item.name if hasattr(i, "item") else getattr(i, "name", "") for i in instructions]
-    return [f"{type(i).__name__} {n}".strip() for i, n in zip(instructions, about, strict=True)]
 
 
 # ---------------------------------------------------------------- coming up
@@ -331,116 +317,3 @@ def test_hooks_and_probes_of_a_started_container():
 def test_probes_that_nothing_acts_on_are_not_set():
     of = pod(one(readinessProbe=GRPC))
     assert todo(of, there(of)) == []
-
-
-# ---------------------------------------------------------------- ending
-
-
-def test_a_leaving_pod_is_stopped_removed_and_finished():
-    of = pod(*TWO, deleting=20)
-    sandbox, app, log = there(of, SANDBOX), there(of, "app"), there(of, "log")
-    memory = Memory()
-    assert todo(of, sandbox, app, log, memory=memory) == [
-        Stop(app, named(of, "app"), 20),
-        Stop(log, named(of, "log"), 20),
-    ]
-    gone = [there(of, "app", "exited"), there(of, "log", "exited")]
-    assert kinds(todo(of, sandbox, *gone, memory=memory)) == [
-        "Remove sandbox", "Remove app", "Remove log"
-    ]  # fmt: skip
-    assert todo(of, memory=memory) == [Finish()]
-
-
-def test_what_stopping_took_is_taken_off_the_grace():
-    of, memory = pod(*TWO, deleting=20), Memory()
-    todo(of, there(of), memory=memory)
-    assert todo(of, there(of), memory=memory, now_s=NOW_S + 12) == [
-        Stop(there(of), named(of, "app"), 8)
-    ]
-    assert todo(of, there(of), memory=memory, now_s=NOW_S + 99) == [
-        Stop(there(of), named(of, "app"), 0)
-    ]
-
-
-def test_a_container_that_survives_its_stop_is_removed():
-    of = pod(deleting=20)
-    assert kinds(todo(of, there(of), memory=Memory(stopped={"app-0"}))) == ["Remove app"]
-
-
-@pytest.mark.parametrize("state", ["restarting", "paused"])
-def test_what_may_run_again_is_stopped_too(state):
-    of = pod(deleting=20)
-    assert kinds(todo(of, there(of, state=state))) == ["Stop app"]
-
-
-def test_sidecars_stop_after_the_apps_and_in_reverse_order():
-    of = pod(one(), inits=(sidecar("one"), sidecar("two")), deleting=20)
-    first, second_ = there(of, "one"), there(of, "two")
-    memory = Memory()
-    assert kinds(todo(of, first, second_, there(of), memory=memory)) == ["Stop app"]
-    assert kinds(todo(of, first, second_, memory=memory)) == ["Stop two"]
-    assert kinds(todo(of, first, memory=memory)) == ["Stop one"]
-
-
-@pytest.mark.parametrize(
-    ("deleting", "drained", "now_s", "expected"),
-    [
-        pytest.param(30, False, 0, [Wait(10)], id="waits for the balancer"),
-        pytest.param(30, False, 4, [Wait(6)], id="as long as is left"),
-        pytest.param(30, False, 10, ["Stop app"], id="no longer than that"),
-        pytest.param(30, True, 0, ["Stop app"], id="drained"),
-        pytest.param(4, False, 0, [Wait(2)], id="at most half of the grace"),
-        pytest.param(0, False, 0, ["Stop app"], id="at once when forced"),
-    ],
-)
-def test_a_pod_in_service_is_drained_first(deleting, drained, now_s, expected):
-    of = pod(deleting=deleting)
-    memory = Memory(drained=drained, stopping_since=NOW_S)
-    found = todo(of, there(of), memory=memory, now_s=NOW_S + now_s, in_service=True)
-    assert (kinds(found) if "Stop app" in expected else found) == expected
-
-
-def test_a_pod_that_never_came_up_is_finished_at_once():
-    assert todo(pod(deleting=30), in_service=True) == [Finish()]
-    of = pod(deleting=30)
-    assert kinds(todo(of, there(of, state="created"), in_service=True)) == ["Remove app"]
-
-
-@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-def test_finished_pods_stay_finished(phase):
-    of = pod(policy="OnFailure", status={"phase": phase})
-    assert todo(of) == []
-    assert todo(of, there(of, state="exited", exit_code=1)) == []
-    assert todo(of, there(of, state="created")) == []
-
-
-def test_what_runs_of_a_finished_pod_is_stopped_with_grace_and_then_its_sandbox():
-    of = pod(
-        one(), inits=(sidecar(),), policy="Never", status={"phase": "Succeeded"},
-        terminationGracePeriodSeconds=7,
-    )  # fmt: skip
-    sandbox, proxy, app = there(of, SANDBOX), there(of, "proxy"), there(of, state="exited")
-    assert todo(of, sandbox, proxy, app) == [Stop(proxy, named(of, "proxy"), 7)]
-    off = there(of, "proxy", "exited")
-    assert todo(of, sandbox, off, app) == [Stop(sandbox, None, 0)]
-    assert todo(of, there(of, SANDBOX, "exited"), off, app) == []
-
-
-def test_what_the_engine_would_start_again_of_a_finished_pod_is_stopped():
-    of = pod(policy="OnFailure", status={"phase": "Failed"})
-    assert kinds(todo(of, there(of, state="restarting", exit_code=1))) == ["Stop app"]
-
-
-def test_a_pod_has_a_deadline():
-    of = pod(
-        policy="Never", activeDeadlineSeconds=100, terminationGracePeriodSeconds=7,
-        status={"startTime": second(-40)},
-    )  # fmt: skip
-    memory, item = Memory(), there(of)
-    assert todo(of, item, memory=memory) == [Wait(60)]
-    assert not memory.deadline_passed
-    assert todo(of, item, memory=memory, now_s=NOW_S + 60) == [Stop(item, named(of, "app"), 7)]
-    assert memory.deadline_passed
-    assert todo(of, there(of, state="exited"), memory=memory, now_s=NOW_S + 61) == []
-    back = there(of, state="restarting", exit_code=1)
-    assert kinds(todo(of, back, memory=memory, now_s=NOW_S + 61)) == ["Stop app"]
