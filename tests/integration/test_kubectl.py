@@ -157,8 +157,9 @@ def test_describe_logs_events_and_explain(deployed):
     assert "ScalingReplicaSet" in said
     name = kubectl("get", "pods", "-o", "name").lines[0]
     said = kubectl("describe", name).out
-    for words in ("State:          Running", "Successfully assigned default/", "http-get http://:http/ delay=0s",
-                  "Started container web", "Controlled By:  ReplicaSet/web-"):  # fmt: skip
+    for words in ("State:          Running", "Successfully assigned default/",
+                  "http-get http://:http/ delay=0s", "Started container web",
+                  "Controlled By:  ReplicaSet/web-"):  # fmt: skip
         assert words in said
     said = kubectl("describe", "node", "node-1").out
     for words in ("Container Runtime Version:  docker://", "Non-terminated Pods:", "cpu  "):
