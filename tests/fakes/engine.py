@@ -44,6 +44,7 @@ class FakeEngine:
         command_of: what a command run by exec does.
         archives: what was unpacked where: (container id, path, tar).
         calls: names of all calls so far.
+        watchers: are told of every event, while the engine is there.
     """
 
     def __init__(self, node: str = "", faults: Faults | None = None, cpus: int = 4) -> None:
@@ -58,6 +59,7 @@ class FakeEngine:
         )
         self.archives: list[tuple[str, str, bytes]] = []
         self.calls: list[str] = []
+        self.watchers: list[Callable[[FakeContainer, str], None]] = []
         self._containers: dict[str, FakeContainer] = {}
         self._volumes: dict[str, dict[str, str]] = {}
         self._listeners: list[tuple[dict[str, str], asyncio.Queue[EngineEvent | None]]] = []
@@ -349,6 +351,8 @@ class FakeEngine:
             **container.labels, "name": container.name, "image": container.body["Image"], **more
         }  # fmt: skip
         event = EngineEvent("container", action, container.id, attributes, self.now_ns())
+        for watcher in self.watchers:
+            watcher(container, action)
         for labels, queue in self._listeners:
             if _matches(container.labels, labels):
                 queue.put_nowait(event)
