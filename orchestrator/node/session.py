@@ -123,15 +123,16 @@ class HostSession:
                 failures = 0
                 try:
                     reason = await self._serve(host)
+                    if not self._retired:  # said before a dead connection is closed: that may take
+                        _log.warning("node.lost", node=self.name, reason=reason)
+                        patience_s = 0.0 if reason.startswith(SILENT) else settings.patience_s
+                        self._suspect(patience_s, "Unknown", "NodeStatusUnknown", reason)
                 finally:
                     self._connected = False
                     await self.pods.disconnected()
                     await host.close()
                 if self._retired:
                     return
-                _log.warning("node.lost", node=self.name, reason=reason)
-                patience_s = 0.0 if reason.startswith(SILENT) else settings.patience_s
-                self._suspect(patience_s, "Unknown", "NodeStatusUnknown", reason)
         finally:
             self._believe()
 
