@@ -178,21 +178,27 @@ class Supervisor:
             return False  # the master executes itself anew
 
     async def _run(self, *command: str) -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(_START_S):
-                _, errors = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            raise BalancerFailed(f"{' '.join(command)}: no end after {_START_S:.0f} s") from None
-        words = [x for x in errors.decode(errors="replace").splitlines() if "[NOTICE]" not in x]
-        return process.returncode or 0, "; ".join(words)
+        # a file, not a pipe: the daemon keeps what it was given and a pipe would never end
+        with tempfile.TemporaryFile() as errors:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+            try:
+                async with asyncio.timeout(_START_S):
+                    await process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                words = f"{' '.join(command)}: no end after {_START_S:.0f} s"
+                raise BalancerFailed(words) from None
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").splitlines()
+        said = [line for line in lines if "[NOTICE]" not in line]
+        return process.returncode or 0, "; ".join(said)
 
     def _read_marker(self) -> str:
         return self._marker.read_text() if self._marker.exists() else ""
