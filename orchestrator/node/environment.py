@@ -14,7 +14,7 @@ from orchestrator.api.types.config import ConfigMap, Secret
 from orchestrator.api.types.container import Container, EnvVar, KeySelector
 from orchestrator.api.types.pod import Pod
 
-_REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
+_REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
@@ -63,7 +63,8 @@ def environment(pod: Pod, container: Container, sources: Sources) -> dict[str, s
     for variable in container.env:
         value = _value(pod, container, variable, sources)
         if value is not None:
-            found[variable.name] = expand(value, found)
+            # what comes from elsewhere is taken as it is: a password may hold "$$"
+            found[variable.name] = value if variable.value_from else expand(value, found)
     return found
 
 
@@ -107,7 +108,8 @@ def _value(pod: Pod, container: Container, variable: EnvVar, sources: Sources) -
         reference = source.resource_field_ref
         owner = container
         if reference.container_name:
-            named = (c for c in pod.spec.containers if c.name == reference.container_name)
+            every = (*pod.spec.init_containers, *pod.spec.containers)
+            named = (c for c in every if c.name == reference.container_name)
             owner = next(named, container)
         return resource_value(owner, reference.resource, reference.divisor, sources.allocatable)
     if source.config_map_key_ref:
