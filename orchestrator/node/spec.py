@@ -19,6 +19,8 @@ from orchestrator.node.sandbox import SANDBOX_IMAGE
 Role = Literal["app", "init", "sandbox"]
 SANDBOX: Final = "sandbox"
 _LEAST_RESERVATION_BYTES: Final = 6 << 20
+_LEAST_SHARES: Final = 2
+_MOST_SHARES: Final = 262144
 _LOGS: Final = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 _RESTARTS: Final = {"Always": "unless-stopped", "OnFailure": "on-failure", "Never": "no"}
 
@@ -109,12 +111,15 @@ def labels(pod: Pod, name: str, role: Role, place: Place, digest: str) -> dict[s
 
 
 def sandbox_body(pod: Pod, place: Place) -> dict[str, Any]:
-    """The container that owns a pod's network namespace."""
+    """The container that owns the namespaces that a pod's containers share: network and IPC."""
     host: dict[str, Any] = {
         "RestartPolicy": {"Name": "unless-stopped"},
         "LogConfig": _LOGS,
+        "Sysctls": _sysctls(pod),
         **_network(pod, place),
     }
+    if not pod.spec.host_ipc:
+        host["IpcMode"] = "shareable"
     return {
         "Image": SANDBOX_IMAGE,
         "Labels": labels(pod, SANDBOX, "sandbox", place, ""),
@@ -155,8 +160,9 @@ def container_body(pod: Pod, container: Container, role: Role, place: Place) -> 
     }
     if place.sandbox_id:
         host["NetworkMode"] = f"container:{place.sandbox_id}"
+        host.setdefault("IpcMode", f"container:{place.sandbox_id}")
     else:
-        host |= _network(pod, place)
+        host |= {"Sysctls": _sysctls(pod), **_network(pod, place)}
         body["ExposedPorts"] = {port: {} for port in place.ports or {}}
         if not pod.spec.host_network:
             body["Hostname"] = hostname(pod)
@@ -177,11 +183,29 @@ def _restart(pod: Pod, container: Container, role: Role) -> str:
 
 
 def _network(pod: Pod, place: Place) -> dict[str, Any]:
-    if pod.spec.host_network:
-        return {"NetworkMode": "host"}
-    bindings = {port: [{"HostPort": str(number)}] for port, number in (place.ports or {}).items()}
     hosts = [f"{name}:{alias.ip}" for alias in pod.spec.host_aliases for name in alias.hostnames]
+    if pod.spec.host_network:
+        return {"NetworkMode": "host", "ExtraHosts": hosts, **_resolver(pod)}
+    bindings = {
+        port: [{"HostPort": str(number), **_host_ip(pod, port, number)}]
+        for port, number in (place.ports or {}).items()
+    }
     return {"PortBindings": bindings, "ExtraHosts": hosts, **_resolver(pod)}
+
+
+def _host_ip(pod: Pod, key: str, number: int) -> dict[str, str]:
+    """The one address that a hostPort is for, where it names one."""
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        for port in container.ports:
+            same = f"{port.container_port}/{port.protocol.lower()}" == key
+            if same and port.host_ip and port.host_port == number:
+                return {"HostIp": port.host_ip}
+    return {}
+
+
+def _sysctls(pod: Pod) -> dict[str, str]:
+    context = pod.spec.security_context
+    return {s["name"]: s["value"] for s in context.sysctls} if context is not None else {}
 
 
 def _resolver(pod: Pod) -> dict[str, Any]:
@@ -203,9 +227,9 @@ def _resources(container: Container) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "cpu" in limits:
         found["NanoCpus"] = quantity.parse_cpu_mcpu(limits["cpu"]) * 1_000_000
-    cpu = requests.get("cpu", limits.get("cpu"))
-    if cpu is not None:
-        found["CpuShares"] = max(2, quantity.parse_cpu_mcpu(cpu) * 1024 // 1000)
+    # who asks for nothing gets least when all want more, as in Kubernetes
+    cpu = quantity.parse_cpu_mcpu(requests.get("cpu", limits.get("cpu", 0)))
+    found["CpuShares"] = min(_MOST_SHARES, max(_LEAST_SHARES, cpu * 1024 // 1000))
     if "memory" in limits:
         memory = quantity.parse_bytes(limits["memory"])
         found |= {"Memory": memory, "MemorySwap": memory}
@@ -246,9 +270,8 @@ def _security(pod: Pod, container: Container) -> dict[str, Any]:
     if pod.spec.host_ipc:
         found["IpcMode"] = "host"
     if outer is not None:
-        groups = [*outer.supplemental_groups, *([outer.fs_group] if outer.fs_group else [])]
-        found["GroupAdd"] = [str(g) for g in groups]
-        found["Sysctls"] = {s["name"]: s["value"] for s in outer.sysctls}
+        groups = [*outer.supplemental_groups, outer.fs_group]
+        found["GroupAdd"] = [str(g) for g in groups if g is not None]
     if inner is not None:
         if inner.privileged:
             found["Privileged"] = True

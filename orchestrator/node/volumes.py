@@ -14,11 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.api import names
-from orchestrator.api.types.container import Container, KeyToPath, Volume
+from orchestrator.api.types.container import (
+    ConfigMapVolume,
+    Container,
+    KeyToPath,
+    SecretVolume,
+    Volume,
+)
 from orchestrator.api.types.pod import Pod
 from orchestrator.node.environment import ConfigMissing, Sources, decode_secret
 
 _FILE_MODE = 0o644
+_GROUP_READS = 0o440
 _OPEN_DIR = 0o777
 _GROUP_DIR = 0o2777
 
@@ -64,7 +71,7 @@ def trees(pod: Pod, sources: Sources) -> list[Tree]:
             if in_memory(volume):
                 found.append(Tree(path, {}, empty_dir=True, group=group))
             continue
-        content = _content(volume, sources, pod.metadata.namespace)
+        content = _content(volume, sources, group)
         if content is not None:
             found.append(Tree(path, content, group=group))
         elif volume.host_path is None:
@@ -73,7 +80,7 @@ def trees(pod: Pod, sources: Sources) -> list[Tree]:
 
 
 def _content(
-    volume: Volume, sources: Sources, namespace: str
+    volume: Volume, sources: Sources, group: int | None
 ) -> dict[str, Mapping[str, Any]] | None:
     if volume.config_map is not None:
         source = volume.config_map
@@ -84,38 +91,35 @@ def _content(
         if found is not None:
             data = {k: v.encode() for k, v in (found.data or {}).items()}
             data |= {k: base64.b64decode(v) for k, v in (found.binary_data or {}).items()}
-        where = f"ConfigMap {namespace}/{source.name}"
-        return _files(data, source.items, source.default_mode, source.optional, where)
+        return _files(data, source, group, "config")
     if volume.secret is not None:
         chosen = volume.secret
         secret = sources.secret(chosen.secret_name)
         if secret is None and not chosen.optional:
             raise ConfigMissing(f'secret "{chosen.secret_name}" not found')
         data = decode_secret(secret) if secret is not None else {}
-        where = f"Secret {namespace}/{chosen.secret_name}"
-        return _files(data, chosen.items, chosen.default_mode, chosen.optional, where)
+        return _files(data, chosen, group, "secret")
     return None
 
 
 def _files(
     data: Mapping[str, bytes],
-    items: tuple[KeyToPath, ...],
-    default_mode: int | None,
-    optional: bool,
-    where: str,
+    source: ConfigMapVolume | SecretVolume,
+    group: int | None,
+    kind: str,
 ) -> dict[str, Mapping[str, Any]]:
-    mode = default_mode if default_mode is not None else _FILE_MODE
-    chosen = items or tuple(KeyToPath(key=k, path=k) for k in sorted(data))
+    default = source.default_mode if source.default_mode is not None else _FILE_MODE
+    chosen = source.items or tuple(KeyToPath(key=k, path=k) for k in sorted(data))
     found: dict[str, Mapping[str, Any]] = {}
     for item in chosen:
         if item.key not in data:
-            if optional:
+            if source.optional:
                 continue
-            raise ConfigMissing(f"references non-existent config key: {item.key} in {where}")
-        found[item.path] = {
-            "data": base64.b64encode(data[item.key]).decode(),
-            "mode": item.mode if item.mode is not None else mode,
-        }
+            raise ConfigMissing(f"references non-existent {kind} key: {item.key}")
+        mode = item.mode if item.mode is not None else default
+        if group is not None:  # as Kubernetes: what belongs to the pod's group it can read
+            mode |= _GROUP_READS
+        found[item.path] = {"data": base64.b64encode(data[item.key]).decode(), "mode": mode}
     return found
 
 
