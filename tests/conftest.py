@@ -6,8 +6,16 @@ later test. With the loop set to None once, it is told that there is none.
 """
 
 import asyncio
+import os
+
+from hypothesis import settings
 
 asyncio.set_event_loop(None)
+
+# the same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.register_profile("explore", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_addoption(parser):
