@@ -91,6 +91,7 @@ class KeyedRunner:
         self._closed = True
         for timer in self._timers.values():
             timer.cancel()
+        self._timers.clear()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

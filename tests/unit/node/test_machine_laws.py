@@ -200,6 +200,7 @@ def worlds(draw: st.DrawFn) -> World:
     return World(of, found, memory)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(worlds())
 def test_from_any_state_the_pod_comes_to_rest_where_it_should(world: World) -> None:
@@ -207,6 +208,7 @@ def test_from_any_state_the_pod_comes_to_rest_where_it_should(world: World) -> N
     world.check()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(worlds())
 def test_at_rest_nothing_is_done_and_a_new_server_does_nothing(world: World) -> None:
@@ -234,6 +236,7 @@ def test_at_rest_nothing_is_done_and_a_new_server_does_nothing(world: World) -> 
     assert starts == world.starts
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(worlds(), st.data())
 def test_what_happens_behind_our_back_is_put_right(world: World, data) -> None:
