@@ -45,7 +45,7 @@ pytestmark = [
 ]
 KILLS = 100
 SEED = 20
-STARTING_SHARE = 0.6
+STARTING_SHARE = 0.7
 """Of the kills hit a server that is still starting."""
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 SCALED = f"{DEPLOYMENTS}/scaled"
@@ -250,7 +250,7 @@ def tell(took_s, starts, writers, scaler, load, moving):
     print(
         f"\n{KILLS} crashes in {took_s:.0f} s; {acks} writes and {len(scaler.acks)} scalings "
         f"acknowledged; from start to the first acknowledged write: median "
-        f"{statistics.median(starts):.2f} s, longest {sorted(starts)[-5:]} s; requests: "
+        f"{statistics.median(starts):.2f} s, longest {max(starts):.2f} s; requests: "
         f"{load.result.requests} + {moving.result.requests}, failed "
         f"{load.result.failures[:3]} + {moving.result.failures[:3]}, slowest "
         f"{load.result.slowest_s:.2f} s"

@@ -121,6 +121,8 @@ def service(name: str) -> Object:
 @contextmanager
 def deployed(api: AdminApi, *documents: Object, ready: bool = True) -> Iterator[None]:
     """Creates Deployments and Services, waits until all replicas are ready; removes them after."""
+    apps = [d["metadata"]["name"] for d in documents if d["kind"] == "Deployment"]
+    selector = f"?labelSelector=app+in+({','.join(apps)})"
     paths = {"Deployment": DEPLOYMENTS, "Service": SERVICES}
     for document in documents:
         api.create(paths[document["kind"]], document)
@@ -133,7 +135,7 @@ def deployed(api: AdminApi, *documents: Object, ready: bool = True) -> Iterator[
     finally:
         for document in documents:
             api.delete(f"{paths[document['kind']]}/{document['metadata']['name']}")
-        until("all pods are gone", lambda: not api.get(PODS)["items"], 60)
+        until("all pods are gone", lambda: not api.get(PODS + selector)["items"], 60)
 
 
 def is_ready(document: Mapping[str, Any]) -> bool:
@@ -262,6 +264,9 @@ class Watch:
             "GET", f"{self._path}{mark}watch=1&resourceVersion={self._revision}"
         )
         response = self._connection.getresponse()
+        if response.status == http.client.SERVICE_UNAVAILABLE:
+            self._stop.wait(0.02)  # it is stopping, and says so
+            return
         if response.status != http.client.OK:
             self.fault = f"HTTP {response.status}: {response.read()!r}"
             return
