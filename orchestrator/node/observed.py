@@ -161,7 +161,9 @@ def note_runs(memory: Memory, containers: Iterable[Seen]) -> None:
 def _begin(run: Run, item: Seen) -> None:
     """Takes note of a run that is not the one known."""
     info = item.info
-    if not run.started_at:  # nothing is known: the attempt and the engine's count are all there is
+    if not run.started_at and run.container_id:  # it was seen before it ever ran
+        run.restarts += info.restart_count
+    elif not run.started_at:  # nothing is known: attempt and the engine's count are all there is
         run.restarts = max(run.restarts, item.attempt + info.restart_count)
     elif run.container_id != info.id:
         run.restarts += 1 + info.restart_count

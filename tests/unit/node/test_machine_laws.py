@@ -74,20 +74,25 @@ class World:
             if item.info.state == "restarting":
                 self.run(item)
                 moved = True
+            elif item.info.state == "running" and self.is_plain_init(item):
+                ended = at(self.now_s - NOW_S)
+                self.change(item, state="exited", exit_code=0, finished_at=ended)
+                moved = True
         return moved
 
     def change(self, item: Seen, **facts: object) -> None:
         info = dataclasses.replace(item.info, **facts)
         self.containers[info.id] = dataclasses.replace(item, info=info)
 
+    def is_plain_init(self, item: Seen) -> bool:
+        inits = self.pod.spec.init_containers
+        return any(c.name == item.name and not is_sidecar(c) for c in inits)
+
     def run(self, item: Seen) -> None:
         self.now_s += 0.1
         self.starts.append(item.name)
         started = at(self.now_s - NOW_S)
-        plain = item.role == "init" and not any(
-            c.name == item.name and is_sidecar(c) for c in self.pod.spec.init_containers
-        )
-        if plain:  # does its work and ends
+        if self.is_plain_init(item):  # does its work and ends
             self.change(item, state="exited", exit_code=0, started_at=started, finished_at=started)
         else:
             self.change(item, state="running", exit_code=0, started_at=started)
@@ -142,6 +147,8 @@ class World:
         assert len(names) == len(set(names)), "two containers of one name"
         assert needs_sandbox(self.pod) == (SANDBOX in [c.name for c in alive])
         policy = self.pod.spec.restart_policy
+        if any(c.info.state == "paused" and c.role == "init" for c in alive):
+            return  # a human paused what the apps wait for
         here = {c.name: c for c in self.containers.values()}
         for container in self.pod.spec.containers:
             item = here.get(container.name)
@@ -194,7 +201,8 @@ def worlds(draw: st.DrawFn) -> World:
     memory = Memory()
     if draw(st.booleans()):
         note_runs(memory, found)
-        found = [c for c in found if draw(st.integers(0, 3))]  # some were pruned since
+        kept = {name for name in every if draw(st.integers(0, 3))}
+        found = [c for c in found if c.name in kept]  # some were pruned since
     if draw(st.booleans()):
         memory.waiting["app"] = Waiting("ErrImagePull", "", NOW_S + 3, 1)
     return World(of, found, memory)

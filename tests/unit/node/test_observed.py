@@ -47,6 +47,15 @@ def run(started: float, restarts: int = 0, **more) -> Seen:
         pytest.param([run(-60)], 0, id="the first run"),
         pytest.param([run(-60, 2, attempt=1)], 3, id="nothing known but what is there"),
         pytest.param([run(-60), run(-60)], 0, id="looked at twice"),
+        pytest.param(
+            [
+                there(OF, state="created"),
+                there(OF, state="created", attempt=1),
+                run(-50, attempt=1),
+            ],
+            0,
+            id="made anew before it ever ran",
+        ),
         pytest.param([there(OF, state="created"), run(-60)], 0, id="made, then started"),
         pytest.param([run(-60), run(-60, state="exited")], 0, id="ended"),
         pytest.param([run(-60), run(-50, 1)], 1, id="restarted by the engine"),
