@@ -194,7 +194,8 @@ class FakeEngine:
                 words = f"{what}: Bind for 0.0.0.0:{port} failed: port is already allocated"
                 raise self._refuse(container, 500, words)
             if port in self.host_ports:
-                words = f"{what}: Error starting userland proxy: listen tcp4 0.0.0.0:{port}: bind: address already in use"
+                proxy = f"Error starting userland proxy: listen tcp4 0.0.0.0:{port}"
+                words = f"{what}: {proxy}: bind: address already in use"
                 raise self._refuse(container, 500, words)
         problem = self.program_of(container).start_error
         if problem:
