@@ -14,6 +14,7 @@ from orchestrator.node import hooks
 from orchestrator.node.context import HostContext
 from orchestrator.node.observed import Seen
 from orchestrator.node.podstate import PodState
+from orchestrator.node.spec import SANDBOX
 from orchestrator.node.volumes import pod_folder
 from orchestrator.registry.options import DeleteOptions
 
@@ -36,8 +37,9 @@ async def stop(state: PodState, item: Seen, container: Container | None, grace_s
     """Runs the preStop hook, then TERM, then KILL; both share the grace."""
     context, loop = state.context, asyncio.get_running_loop()
     began_s = loop.time()
-    state.tell("Normal", "Killing", f"Stopping container {item.name}")
-    await state.flush()
+    if item.name != SANDBOX:
+        state.tell("Normal", "Killing", f"Stopping container {item.name}")
+        await state.flush()
     handler = container.lifecycle.pre_stop if container and container.lifecycle else None
     if container is not None and handler is not None:
         problem = await _run(state, item, container, handler, float(grace_s))

@@ -14,6 +14,7 @@ from orchestrator.kit.errors import EngineError
 from orchestrator.node.environment import environment
 from orchestrator.node.images import credentials, pull_policy
 from orchestrator.node.podstate import PodState, Stuck, container_of
+from orchestrator.node.ports import PortsExhausted
 from orchestrator.node.sandbox import SANDBOX_IMAGE, sandbox_tar
 from orchestrator.node.spec import (
     Place,
@@ -30,6 +31,7 @@ from orchestrator.node.volumes import mounts, scratch_mount, scratch_tar, scratc
 from orchestrator.remote.docker.references import registry_of
 
 _PORT_TRIES: Final = 5
+_PORT_TAKEN: Final = ("port is already allocated", "address already in use")
 _PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
 
 Body = Callable[[Place], dict[str, Any]]
@@ -159,7 +161,7 @@ async def _make(
         ports: dict[str, int] = {}
         if not joins:
             if not memory.ports:
-                memory.ports = context.ports.allocate(state.uid, declared_ports(pod))
+                memory.ports = _allocate(state, pod)
             ports = memory.ports
         place = Place(
             cluster=context.cluster,
@@ -176,7 +178,7 @@ async def _make(
                 await context.call(context.engine.start_container(made))
             break
         except EngineError as error:
-            if not ports or "port is already allocated" not in error.message:
+            if not any(words in error.message for words in _PORT_TAKEN) or not _may_move(pod):
                 await state.look(made)
                 raise
             await context.call(context.engine.remove_container(made))
@@ -187,6 +189,18 @@ async def _make(
     if container is not None:
         state.tell("Normal", "Started", f"Started container {name}")
     await state.look(made)
+
+
+def _allocate(state: PodState, pod: Pod) -> dict[str, int]:
+    try:
+        return state.context.ports.allocate(state.uid, declared_ports(pod))
+    except PortsExhausted as error:
+        raise Stuck("RunContainerError", str(error)) from error
+
+
+def _may_move(pod: Pod) -> bool:
+    """Whether another host port would do for some port of the pod."""
+    return 0 in declared_ports(pod).values()
 
 
 async def _create_with_image(

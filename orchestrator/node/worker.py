@@ -16,7 +16,14 @@ from orchestrator.api.types.container import Container
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.aio.tasks import all_of
 from orchestrator.kit.backoff import Backoff
-from orchestrator.kit.errors import ChannelLost, EngineError, NotFound, ShimError, Unreachable
+from orchestrator.kit.errors import (
+    ChannelLost,
+    EngineError,
+    NotFound,
+    RemoteError,
+    ShimError,
+    Unreachable,
+)
 from orchestrator.node import ending, hooks, machine, making
 from orchestrator.node.context import HostContext
 from orchestrator.node.environment import ConfigMissing
@@ -27,6 +34,7 @@ from orchestrator.registry.options import Patch
 from orchestrator.store.objects import StoredObject
 
 _MOST_ROUNDS: Final = 50
+_REFUSED_FOR_GOOD: Final = frozenset({"bad_request", "too_large"})
 _CONFIG_RETRY_S: Final = 2.0
 
 
@@ -131,8 +139,16 @@ class PodWorker:
         state, context = self.state, self.state.context
         sandbox = state.sandbox()
         payload = hooks.probes_payload(pod, container, item, sandbox.info.id if sandbox else "")
-        answer = await context.call(context.shim.call("probes.set", payload))
         state.memory.probes_set.add(item.info.id)
+        try:
+            answer = await context.call(context.shim.call("probes.set", payload))
+        except RemoteError as error:
+            if not isinstance(error, ShimError) or error.code not in _REFUSED_FOR_GOOD:
+                state.memory.probes_set.discard(item.info.id)
+                raise
+            # it stays unready, and the user is told why
+            state.tell("Warning", "Unhealthy", f"probes of {container.name}: {error.message}")
+            return
         for event in answer.get("probes", ()):
             context.note_probe(event, answer=True)
 

@@ -15,6 +15,7 @@ from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import ChannelLost, ShimError, Unreachable
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.node.manager import NodeManager
+from orchestrator.node.settings import NodeSettings
 from orchestrator.reconcile.informers import Informers
 from orchestrator.registry.options import DeleteOptions
 from orchestrator.registry.registry import Registry
@@ -194,7 +195,7 @@ class World:
 
 
 @asynccontextmanager
-async def world() -> AsyncIterator[World]:
+async def world(settings: NodeSettings | None = None) -> AsyncIterator[World]:
     store = await Store.open(InlineSqlite())
     made = World(store)
     await made.registry.ensure_builtins()
@@ -202,7 +203,9 @@ async def world() -> AsyncIterator[World]:
     node = {"metadata": {"name": "host-1", "annotations": address}}
     await made.registry.create("nodes", "", node)
     connector = FakeConnector({"host-1": made.machine})
-    manager = NodeManager(made.registry, made.informers, connector, made.clock, random.Random(1))
+    manager = NodeManager(
+        made.registry, made.informers, connector, made.clock, random.Random(1), settings
+    )
     task = spawn(manager.run(), name="sessions")
     try:
         yield made

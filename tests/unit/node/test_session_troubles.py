@@ -1,0 +1,60 @@
+"""What a session does about hosts and specs that give trouble: real sessions on a fake host."""
+
+import pytest
+
+from orchestrator.node.settings import NodeSettings
+from tests.unit.node.test_fake_host import is_ready, world
+
+pytestmark = pytest.mark.looptime
+
+PORTS = [{"containerPort": 80}]
+
+
+def waiting(status):
+    states = [c["state"] for c in status.get("containerStatuses") or ()]
+    return next((s["waiting"] for s in states if "waiting" in s), {})
+
+
+def events(here, reason):
+    found = [o.doc for o in here.registry.list("events", "default").items]
+    return [e["message"] for e in found if e["reason"] == reason]
+
+
+async def test_a_port_that_another_program_holds_is_replaced_by_the_next():
+    async with world() as here:
+        here.machine.engine.host_ports.add(20000)
+        key = await here.pod("web", ports=PORTS)
+        await here.until(lambda: is_ready(here.status(key)))
+        (container,) = here.machine.engine.all_containers()
+        assert dict((await here.machine.engine.inspect_container(container.id)).ports) == {
+            "80/tcp": 20001
+        }
+
+
+async def test_a_host_port_that_is_held_is_told_in_the_engines_words():
+    async with world() as here:
+        here.machine.engine.host_ports.add(8080)
+        key = await here.pod("web", ports=[{"containerPort": 80, "hostPort": 8080}])
+        await here.until(lambda: waiting(here.status(key)).get("reason") == "RunContainerError")
+        assert "address already in use" in waiting(here.status(key))["message"]
+        here.machine.engine.host_ports.clear()
+        await here.until(lambda: is_ready(here.status(key)))
+
+
+async def test_a_probe_that_the_shim_refuses_makes_the_pod_unhealthy_and_not_invisible():
+    async with world() as here:
+        headers = [{"name": "X", "value": "a\x01b"}]
+        probe = {"httpGet": {"port": 80, "httpHeaders": headers}}
+        key = await here.pod("web", readinessProbe=probe)
+        await here.until(lambda: here.status(key).get("phase") == "Running")
+        assert not is_ready(here.status(key))
+        await here.until(lambda: events(here, "Unhealthy"))
+        assert "header" in events(here, "Unhealthy")[0]
+
+
+async def test_no_free_port_is_a_reason():
+    async with world(NodeSettings(port_first=20000, port_last=20001)) as here:
+        wanted = [{"containerPort": port} for port in (80, 81, 82)]
+        key = await here.pod("greedy", ports=wanted)
+        await here.until(lambda: waiting(here.status(key)).get("reason") == "RunContainerError")
+        assert "no free host port" in waiting(here.status(key))["message"]
