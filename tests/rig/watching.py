@@ -174,13 +174,12 @@ def containers(platform: Platform, *hosts: str) -> list[Engine]:
     shape = label + " {{.Id}} {{.State.StartedAt}} {{.State.Running}}"
     # a container may go between the list and the look at it: then the list is made again
     script = (
-        f"for i in 1 2 3 4; do docker ps -aq | xargs -r docker inspect -f '{shape}' && exit; done"
+        f"for i in 1 2 3 4; do found=$(docker ps -aq | xargs -r docker inspect -f '{shape}' "
+        '2>/dev/null) && break; done; echo "$found"'
     )
     found = []
     for host in hosts or tuple(h.name for h in platform.rig.hosts):
-        for line in platform.rig.run(host, "sh", "-c", script).split("\n"):
-            if not line:
-                continue
+        for line in platform.rig.run(host, "sh", "-c", script).strip().splitlines():
             uid, engine_id, started_at, running = line.split()
             found.append(Engine(host, uid, engine_id, started_at, running == "true"))
     return sorted(found)
