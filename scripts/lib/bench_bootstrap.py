@@ -17,12 +17,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench_rounds import Bound, Contestant, arguments, machine, measure, report
+from bench_rounds import Bound, Contestant, arguments, conclude, machine, measure, report
 from platform_rig import ROOT, BenchmarkError, Platform, run
 
 from orchestrator.bootstrap.facts import PYTHON_MODULES
@@ -122,7 +121,7 @@ def again(platform: Platform) -> Callable[[], None]:
     return act
 
 
-def main() -> int:
+def main() -> bool:
     flags = arguments(__doc__)
     venv = Path(os.environ.get("ORCH_BENCH_PEERS", ""))
     if not (venv / "bin" / "ansible-playbook").exists():
@@ -137,8 +136,8 @@ def main() -> int:
         ]
         measure(contestants, flags.runs)
     bounds = [Bound("ansible", 0.2), Bound("pyinfra", 1.0, strict=True)]
-    return 0 if report(title, contestants, bounds) else 1
+    return report(title, contestants, bounds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    conclude(main)

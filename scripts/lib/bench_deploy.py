@@ -13,13 +13,12 @@ Only the system that is measured is there: the orch server is stopped for the ot
 left. Every time 30 running containers are counted on the engines afterwards.
 """
 
-import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench_rounds import Bound, Contestant, arguments, machine, measure, report
+from bench_rounds import Bound, Contestant, arguments, conclude, machine, measure, report
 from platform_rig import BenchmarkError, Platform, build_image, run, wait_for
 
 REPLICAS = 30
@@ -149,7 +148,7 @@ class Deploy:
         self._clear()
 
 
-def main() -> int:
+def main() -> bool:
     flags = arguments(__doc__)
     title = f"{REPLICAS} replicas on 3 local hosts, {flags.runs} runs; {machine()}"
     image = build_image()
@@ -160,9 +159,8 @@ def main() -> int:
         run("orch", "stop")
         contestants = Deploy(rig, image, manifest).contestants()
         measure(contestants, flags.runs)
-    held = report(title, contestants, [Bound("docker run", 1.2), Bound("swarm", 1.0)])
-    return 0 if held else 1
+    return report(title, contestants, [Bound("docker run", 1.2), Bound("swarm", 1.0)])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    conclude(main)

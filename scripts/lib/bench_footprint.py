@@ -12,13 +12,12 @@ Bounds: nothing listens beyond sshd, nothing remains, a shim takes at most 20 MB
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench_rounds import arguments, machine, settle
+from bench_rounds import arguments, conclude, machine, settle
 from platform_rig import BenchmarkError, Platform, build_image, run, wait_for
 
 IDLE_S = 30.0
@@ -233,7 +232,7 @@ def check_rests(platform: Platform, before: dict[str, Listing]) -> bool:
     return True
 
 
-def main() -> int:
+def main() -> bool:
     flags = arguments(__doc__, runs=1)
     print(f"footprint of orch on 3 local hosts, {flags.runs} x {IDLE_S:.0f} s; {machine()}")
     image = build_image()
@@ -249,8 +248,8 @@ def main() -> int:
         load_hosts(platform, image)
         run("orch", "reset", str(platform.inventory), "--yes")
         clean = check_rests(platform, before)
-    return 0 if small and closed and clean else 1
+    return small and closed and clean
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    conclude(main)

@@ -5,11 +5,16 @@ Not a benchmark itself; the benchmarks measure with it.
 
 import argparse
 import os
+import signal
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+
+from platform_rig import BenchmarkError
 
 
 @dataclass
@@ -80,6 +85,25 @@ def arguments(description: str, runs: int = 3) -> argparse.Namespace:
     if flags.runs < 1:
         parser.error("--runs: at least 1")
     return flags
+
+
+def conclude(main: Callable[[], bool]) -> None:
+    """Ends the process: status 0 when all bounds hold, 1 when one is missed or nothing came out.
+
+    SIGTERM ends it like an interrupt, so that everything is cleaned up.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        held = main()
+    except BenchmarkError as error:
+        sys.exit(f"\ncould not be measured: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0 if held else 1)
 
 
 def busy_s() -> float:
