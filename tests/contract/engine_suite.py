@@ -40,7 +40,9 @@ class EngineRig:
 
     SLEEP: ClassVar[list[str]] = ["sleep", "1000"]
     """Runs until it is killed; ignores nothing (but as process 1 it does not end on TERM)."""
-    POLITE: ClassVar[list[str]] = ["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"]
+    POLITE: ClassVar[list[str]] = [
+        "sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done"
+    ]  # fmt: skip
     """Runs until TERM, then exits with 3."""
     TALK: ClassVar[list[str]] = ["sh", "-c", "echo one; echo two >&2; echo three"]
     """Writes three lines, the second to standard error, and exits with 0."""
@@ -74,6 +76,12 @@ class EngineRig:
         made = await self.create(argv, **body)
         await self.engine.start_container(made)
         return made
+
+    async def listens(self, container_id: str) -> None:
+        """Waits until a POLITE container heeds TERM."""
+        async with asyncio.timeout(DEADLINE_S):
+            while b"ready" not in (await log_text(self.engine, container_id))["stdout"]:
+                await asyncio.sleep(0.02)
 
     async def ended(self, container_id: str) -> int:
         """Waits until the container has ended; returns its exit code."""
@@ -173,6 +181,7 @@ class EngineSuite:
         assert running.started_at
         assert running.ip
 
+        await rig.listens(made)
         await rig.engine.stop_container(made, 10)
         ended = await rig.engine.inspect_container(made)
         assert (ended.state, ended.exit_code, ended.pid) == ("exited", 3, 0)
@@ -200,6 +209,7 @@ class EngineSuite:
 
     async def test_restart_starts_the_same_container_anew(self, rig: EngineRig) -> None:
         made = await rig.run(rig.POLITE)
+        await rig.listens(made)
         first = await rig.engine.inspect_container(made)
         await rig.engine.restart_container(made, 5)
         second = await rig.engine.inspect_container(made)

@@ -49,7 +49,9 @@ def program_of(argv: Sequence[str]) -> Program:
     """What a command line does: the contract suite's commands, else it runs until TERM."""
     known = {
         ("sleep", "1000"): STUBBORN,
-        ("sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"): Program(on_term=3),
+        ("sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done"): Program(
+            on_term=3, output=(("stdout", b"ready\n"),)
+        ),
         ("sh", "-c", "echo one; echo two >&2; echo three"): ends(0, QUICK_S, *_TALK),
         ("sh", "-c", "exit 7"): ends(7),
         ("sh", "-c", "echo hello; echo oops >&2; exit 5"): ends(5, QUICK_S, *_HELLO),
