@@ -19,6 +19,8 @@ MAX_HEAD_BYTES: Final = 128 * 1024
 """Longest request line with headers; kubectl's are under 4 KiB."""
 FIRST_HEAD_S: Final = 30.0
 """A new connection must have sent its first head by then."""
+FAREWELL_S: Final = 0.1
+"""What a connection without a request has to end properly when the server stops."""
 
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -45,6 +47,15 @@ class ApiProtocol(HttpToolsProtocol):
         """Called once, when the connection is closed."""
         self._first_head_done()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Called when the server stops: an idle connection is closed, and cut a moment later.
+
+        A client that sleeps on it would not answer the farewell of TLS before it wakes up.
+        """
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(FAREWELL_S, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Called for every piece that arrives."""

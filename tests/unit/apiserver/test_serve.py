@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import ssl
 
 import pytest
@@ -109,6 +110,25 @@ async def test_kept_alive_connection_does_not_hold_the_stop_up(served):
         await task
     assert asyncio.get_running_loop().time() - began < 0.9
     writer.close()
+
+
+async def test_a_client_that_sleeps_does_not_hold_the_stop_up(served):
+    port, credentials, _, stop, task = served
+
+    def ask() -> http.client.HTTPSConnection:
+        context = client_ssl_context(credentials)
+        client = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+        client.request("GET", "/")
+        client.getresponse().read()
+        return client
+
+    client = await asyncio.to_thread(ask)  # it will not answer the farewell of TLS
+    began = asyncio.get_running_loop().time()
+    stop.set()
+    async with asyncio.timeout(5):
+        await task
+    assert asyncio.get_running_loop().time() - began < 0.9
+    client.close()
 
 
 async def test_endless_head_is_refused(served):
