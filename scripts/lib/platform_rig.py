@@ -4,10 +4,12 @@ Ports are free ones and the cluster's name carries this process's number, so tha
 meet. Everything is taken away again when the block ends, however it ends.
 """
 
+import contextlib
 import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -208,8 +210,23 @@ class Platform:
         if error is not None and (log := self.state / "server.log").exists():
             print("last lines of the server's log:", *log.read_text().splitlines()[-10:], sep="\n")
         run("orch", "stop", "--all", check=False)
+        self._end_processes()
         run("orch", "local", "down", self.name, "--dir", str(self.inventory.parent), check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end_processes(self) -> None:
+        """Ends a server that was just being started when this run was ended: it is of our state."""
+
+        def found() -> bool:
+            any_left = False
+            for entry in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    if str(self.state).encode() in (entry / "cmdline").read_bytes():
+                        os.kill(int(entry.name), signal.SIGTERM)
+                        any_left = True
+            return any_left
+
+        wait_for("the server has ended", lambda: not found(), 20.0)
 
     def _document(self) -> Json:
         return dict(yaml.safe_load(self.inventory.read_text()))
