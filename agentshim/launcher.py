@@ -58,7 +58,7 @@ def main(arguments: List[str]) -> Dict[str, Any]:
         return dict(answer, pid=pid)
     if pid:
         end(pid)
-    command = [sys.executable or "python3", "-I", "-S", "-OO", zip_path, "serve", directory]
+    command = [sys.executable or "python3", "-I", "-S", "-B", zip_path, "serve", directory]
     command += [digest, engine_socket, str(uid), str(gid)]
     start(command, directory, digest)
     deadline = time.monotonic() + START_S

@@ -1,7 +1,7 @@
 """The shim's process: `serve` (one per directory, by a lock) and `bridge` (a socket on stdio).
 
-python3 -I -S -OO shim-HASH.zip serve DIRECTORY HASH ENGINE_SOCKET OWNER_UID OWNER_GID
-python3 -I -S -OO shim-HASH.zip bridge PATH
+python3 -I -S -B shim-HASH.zip serve DIRECTORY HASH ENGINE_SOCKET OWNER_UID OWNER_GID
+python3 -I -S -B shim-HASH.zip bridge PATH
 """
 
 from __future__ import annotations

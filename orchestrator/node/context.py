@@ -62,6 +62,7 @@ class HostContext:
         ports: host ports given out.
         probe_states: (container id, kind of probe) to "unknown", "success", "failure".
         engine_slots: bounds engine calls that change something.
+        image_lock: held while the sandbox's image is made, so that it is made once.
     """
 
     name: str
@@ -77,6 +78,7 @@ class HostContext:
     ports: Ports
     probe_states: ProbeStates
     engine_slots: asyncio.Semaphore = field(init=False)
+    image_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Makes the slots from the settings."""

@@ -215,11 +215,19 @@ async def _create_with_image(
         elif error.status != 404 or "image" not in error.message.lower():
             raise
         elif container is None:
-            tar = sandbox_tar(context.architecture)
-            await context.call(context.engine.import_image(tar, SANDBOX_IMAGE, ["/pause"]))
+            await _import_sandbox(state)
         else:
             await _pull(state, pod, container)
     return await _create(state, name, body)
+
+
+async def _import_sandbox(state: PodState) -> None:
+    """Makes the sandbox's image; once, when several pods need it at the same moment."""
+    context = state.context
+    async with context.image_lock:
+        if await context.call(context.engine.image(SANDBOX_IMAGE)) is None:
+            tar = sandbox_tar(context.architecture)
+            await context.call(context.engine.import_image(tar, SANDBOX_IMAGE, ["/pause"]))
 
 
 async def _create(state: PodState, name: str, body: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """What a session does about hosts and specs that give trouble: real sessions on a fake host."""
 
+import asyncio
+
 import pytest
 
 from orchestrator.node.settings import NodeSettings
@@ -58,3 +60,20 @@ async def test_no_free_port_is_a_reason():
         key = await here.pod("greedy", ports=wanted)
         await here.until(lambda: waiting(here.status(key)).get("reason") == "RunContainerError")
         assert "no free host port" in waiting(here.status(key))["message"]
+
+
+async def test_the_sandboxes_image_is_made_once_for_pods_that_come_together():
+    async with world() as here:
+        engine, made = here.machine.engine, []
+        really = engine.import_image
+
+        async def counted(*words):
+            made.append(words[1])
+            await asyncio.sleep(0.1)
+            await really(*words)
+
+        engine.import_image = counted
+        env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
+        keys = [await here.pod(f"p{number}", env=env) for number in range(4)]
+        await here.until(lambda: all(is_ready(here.status(key)) for key in keys))
+        assert len(made) == 1
