@@ -206,6 +206,7 @@ class ControlPlane:
 
     def api(self, authenticator: Authenticator) -> ApiServer:
         """The API server on top of the parts."""
+        ready = {"loadbalancer": lambda: self._balancer.failing}
         return build_app(
             registry=self._registry,
             store=self._store,
@@ -216,7 +217,7 @@ class ControlPlane:
             rng=self._rng,
             checks=HealthChecks(
                 live={"store": lambda: self._store.statistics().failing},
-                ready={"loadbalancer": lambda: self._balancer.failing},
+                ready=ready if self._settings.loadbalancer.enabled else {},
             ),
         )
 

@@ -80,7 +80,7 @@ class LoadBalancer:
         self._leaving: dict[PodId, float] = {}
         self._told: set[PodId] = set()
         self._refused: frozenset[Refused] = frozenset()
-        self.failing = ""
+        self.failing = "not started yet"
 
     async def run(self) -> None:
         """Runs until cancelled; HAProxy itself goes on."""

@@ -197,8 +197,9 @@ class SshHost:
 async def _close(
     shim: ShimClient | None, engine: DockerEngine | None, transport: SshTransport
 ) -> None:
+    # the connection first: on a dead one the channels above would wait for an answer
+    await transport.close()
     if shim is not None:
         await shim.close()
     if engine is not None:
         await engine.close()
-    await transport.close()

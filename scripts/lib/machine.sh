@@ -53,7 +53,7 @@ ensure_venv() {
   "$VENV/bin/python" -m pip install -q --disable-pip-version-check 'pip>=25.1' uv >&2
   local groups=()
   for group in "$@"; do groups+=(--group "$ROOT/pyproject.toml:$group"); done
-  "$VENV/bin/uv" pip install -q --python "$VENV/bin/python" -e "$ROOT" "${groups[@]}" >&2
+  "$VENV/bin/uv" pip install -q --compile-bytecode --python "$VENV/bin/python" -e "$ROOT" "${groups[@]}" >&2
   printf '%s' "$want" >"$stamp"
 }
 
