@@ -26,7 +26,7 @@ from orchestrator.store.sql import FileSqlite
 from orchestrator.store.store import Store
 from orchestrator.store.watch import Watch
 
-WRITES = 6144
+WRITES = 24_576
 WRITERS = 64
 CHANGES = 4
 RESOURCE = "pods"
