@@ -10,6 +10,7 @@ which the API server takes from the node manager.
 
 import asyncio
 import fcntl
+import gc
 import os
 import random
 import signal
@@ -147,6 +148,9 @@ async def _run(state: StateDirectory, settings: ServerSettings) -> None:
         plane = await ControlPlane.build(state, settings, store, _first_address(names))
         api = plane.api(Authenticator(TokenFile(credentials.tokens)))
         async with plane.running() as tasks:
+            # what the imports made stays for ever: collections need not walk through it each time
+            gc.collect()
+            gc.freeze()
             tasks.supervise("certificates", lambda: keeper.run(state.path, tls))
             await serve(
                 api,

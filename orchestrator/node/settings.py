@@ -32,7 +32,7 @@ class NodeSettings:
     pods_per_host: int = 110
     port_first: int = 20000
     port_last: int = 29999
-    engine_calls: int = 8
+    engine_calls: int = 4
     drain_s: float = 10.0
     pull_s: float = 600.0
     call_s: float = 60.0
