@@ -108,6 +108,7 @@ class Memory:
     waiting: dict[str, Waiting] = field(default_factory=dict)
     hooks_done: set[str] = field(default_factory=set)
     probes_set: set[str] = field(default_factory=set)
+    trusted: set[tuple[str, str]] = field(default_factory=set)
     pulled: set[str] = field(default_factory=set)
     files_written: bool = False
     stopping_since: float | None = None
@@ -233,6 +234,21 @@ def newest(containers: Iterable[Seen]) -> dict[str, Seen]:
         if known is None or item.attempt >= known.attempt:
             found[item.name] = item
     return found
+
+
+def run_of(item: Seen) -> str:
+    """Names one run of a container: another start is another run."""
+    return f"{item.info.id}@{item.info.started_at}"
+
+
+def has_passed(item: Seen, kind: str, probes: "Probes", memory: Memory) -> bool:
+    """Whether a probe has succeeded, or had before nobody knew its state any more.
+
+    A new shim (a new release, a crash) begins its probes anew; until one of them has a verdict,
+    what the pod's status said of the same run holds, or every upgrade would empty the balancer.
+    """
+    state = probes.state(item.info.id, kind)
+    return state == "success" or (state == "unknown" and (run_of(item), kind) in memory.trusted)
 
 
 @dataclass(frozen=True, slots=True)

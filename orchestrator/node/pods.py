@@ -163,6 +163,10 @@ class HostPods:
             return
         uid = str(event.get("key", "")).partition("/")[0]
         if uid in self._workers and self._runners:
+            if event["state"] != "unknown":  # from now on the shim's word counts
+                self._workers[uid].state.forget_trust(
+                    str(event["container_id"]), str(event["probe"])
+                )
             if event.get("attempt") == "failure" and not event.get("replayed"):
                 self._workers[uid].probe_failures.append(dict(event))
             self._pods.due(uid)

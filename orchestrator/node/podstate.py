@@ -13,7 +13,7 @@ from orchestrator.kit.errors import ApiError, EngineError
 from orchestrator.kit.ids import Uid
 from orchestrator.node.context import HostContext
 from orchestrator.node.environment import Sources
-from orchestrator.node.observed import Memory, Seen, adopt, newest, same_run, seen
+from orchestrator.node.observed import Memory, Seen, adopt, newest, run_of, same_run, seen
 from orchestrator.node.spec import SANDBOX
 from orchestrator.remote.seams import ContainerInfo
 from orchestrator.store.objects import StoredObject
@@ -55,6 +55,7 @@ class PodState:
         memory = self.memory
         memory.probes_set.clear()
         memory.files_written = False
+        memory.trusted |= self._passed_before()
         published = {k: p for c in self.containers.values() for k, p in c.info.ports.items()}
         memory.ports = published or memory.ports
         context.ports.adopt(self.uid, memory.ports.values())
@@ -64,6 +65,28 @@ class PodState:
                 for c in self.containers.values()
                 if c.running and same_run(memory.runs.get(c.name), c.info)
             }
+
+    def _passed_before(self) -> set[tuple[str, str]]:
+        """Probes that had succeeded, by the pod's status, in the runs that go on."""
+        stored = self.context.snapshot.get(self.key)
+        if stored is None:
+            return set()
+        status = cast("Pod", stored.view).status
+        said = {s.name: s for s in (*status.init_container_statuses, *status.container_statuses)}
+        found: set[tuple[str, str]] = set()
+        for item in self.containers.values():
+            one = said.get(item.name)
+            if one is None or not item.running:
+                continue
+            if same_run(self.memory.runs.get(item.name), item.info):
+                found |= {(run_of(item), "startup")} if one.started or one.ready else set()
+                found |= {(run_of(item), "readiness")} if one.ready else set()
+        return found
+
+    def forget_trust(self, container_id: str, kind: str) -> None:
+        """A probe has a verdict: what was said of it before counts no more."""
+        trusted = self.memory.trusted
+        trusted -= {t for t in trusted if t[1] == kind and t[0].startswith(f"{container_id}@")}
 
     def seen(self) -> list[Seen]:
         """The containers in a steady order."""

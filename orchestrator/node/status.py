@@ -14,7 +14,7 @@ from orchestrator.api.types.container import Container
 from orchestrator.api.types.pod import Pod, StateTerminated
 from orchestrator.kit.clock import parse_rfc3339, rfc3339
 from orchestrator.node.hooks import is_acted_on
-from orchestrator.node.observed import Memory, Probes, Run, Seen, newest
+from orchestrator.node.observed import Memory, Probes, Run, Seen, has_passed, newest
 from orchestrator.node.spec import SANDBOX, is_sidecar
 
 Document = dict[str, Any]
@@ -89,10 +89,10 @@ def _container_status(
     started = ready = running
     if running and item is not None:
         if is_acted_on(container.startup_probe):
-            started = probes.state(item.info.id, "startup") == "success"
+            started = has_passed(item, "startup", probes, memory)
         ready = started
         if is_acted_on(container.readiness_probe):
-            ready = started and probes.state(item.info.id, "readiness") == "success"
+            ready = started and has_passed(item, "readiness", probes, memory)
     if container in pod.spec.init_containers and not is_sidecar(container):
         ended = state.get("terminated")
         ready = ended is not None and ended["exitCode"] == 0

@@ -74,6 +74,13 @@ class FakeShim:
 
     # ------------------------------------------------------------ what tests do to it
 
+    def forget(self) -> None:
+        """Another shim process takes over: it has no probes yet."""
+        for probing in self._probing.values():
+            for timer in probing.timers:
+                timer.cancel()
+        self._probing.clear()
+
     def tell(self, container_id: str, kind: str, state: str, **more: Any) -> None:
         """A probe changed its state."""
         probing = self._probing[container_id]

@@ -77,3 +77,20 @@ async def test_the_sandboxes_image_is_made_once_for_pods_that_come_together():
         keys = [await here.pod(f"p{number}", env=env) for number in range(4)]
         await here.until(lambda: all(is_ready(here.status(key)) for key in keys))
         assert len(made) == 1
+
+
+async def test_a_new_shim_takes_no_pod_out_of_service():
+    async with world() as here:
+        key = await here.pod("web", readinessProbe={"tcpSocket": {"port": 80}})
+        await here.until(lambda: is_ready(here.status(key)))
+        said, shim = [], here.machine.shim
+        here.informers.on_event("pods", lambda event: said.append(event.object.doc))
+        shim.answer = lambda spec, kind: ""
+        shim.forget()
+        here.machine.cut()
+        await here.until(lambda: here.machine.connects == 2)
+        await asyncio.sleep(5)
+        assert all(is_ready(document["status"]) for document in said)
+        (container,) = here.machine.engine.all_containers()
+        shim.fail(container.id, "readiness")
+        await here.until(lambda: not is_ready(here.status(key)))
