@@ -18,12 +18,13 @@ import structlog
 
 from orchestrator.api.names import POD_DRAINED
 from orchestrator.api.types.apps import EndpointSlice
+from orchestrator.api.types.node import Node
 from orchestrator.api.types.service import Service
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.loadbalancer.desired import Desired, PodId, Refused, desired, wanted_ports
-from orchestrator.loadbalancer.diff import Observed, busy_pods, changes
+from orchestrator.loadbalancer.diff import Observed, busy_pods, changes, cuts
 from orchestrator.loadbalancer.runtime import SocketFailed
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 from orchestrator.loadbalancer.supervisor import BalancerFailed, Supervisor
@@ -36,6 +37,7 @@ _log: Final = structlog.get_logger("loadbalancer")
 _SLICES: Final = "endpointslices.discovery.k8s.io"
 _SOURCES: Final = frozenset({"services", _SLICES})
 _LOOK_S: Final = 2.0
+_SILENT_S: Final = 5.0
 _LEAVING_LOOK_S: Final = 0.2
 _WRITES_AT_ONCE: Final = 64
 """Of statuses and annotations, so that the store commits them together."""
@@ -79,6 +81,7 @@ class LoadBalancer:
         self._due = asyncio.Event()
         self._leaving: dict[PodId, float] = {}
         self._told: set[PodId] = set()
+        self._silent: dict[str, float] = {}
         self._refused: frozenset[Refused] = frozenset()
         self.failing = "not started yet"
 
@@ -135,7 +138,7 @@ class LoadBalancer:
             known = {name: b for name, b in wanted.backends.items() if name in there}
             wanted = replace(wanted, backends=known)
         observed = await runtime.servers()
-        for change in changes(observed, wanted):
+        for change in [*changes(observed, wanted), *cuts(observed, self._silent_hosts())]:
             complaint = await runtime.apply(change)
             if complaint:
                 _log.warning("balancer.refused", change=repr(change), answer=complaint)
@@ -158,6 +161,20 @@ class LoadBalancer:
     async def servers(self) -> list[Observed]:
         """The servers that HAProxy has."""
         return await self._supervisor.runtime.servers()
+
+    def _silent_hosts(self) -> frozenset[str]:
+        """Addresses of hosts that have not been reachable for a while.
+
+        Not at once: one that only the server's SSH connection has lost may still be answering.
+        """
+        now = self._clock.monotonic()
+        silent: set[str] = set()
+        for item in self._store.list("nodes"):
+            status = cast("Node", item.view).status
+            if any(c.type == "Ready" and c.status == "Unknown" for c in status.conditions):
+                silent |= {a.address.replace(":", ".") for a in status.addresses}
+        self._silent = {address: self._silent.get(address, now) for address in silent}
+        return frozenset(a for a, since in self._silent.items() if now - since >= _SILENT_S)
 
     def _unusable(self, new: set[int]) -> dict[int, str]:
         """Reasons in words against those of the ports, and against the reserved ones."""

@@ -50,6 +50,11 @@ class Server:
         return f"{self.address.replace(':', '.')}_{self.port}"
 
 
+def host_of(server_name: str) -> str:
+    """The address in a server's name, as `Server.name` writes it."""
+    return server_name.rpartition("_")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """The endpoints of one port of a Service.

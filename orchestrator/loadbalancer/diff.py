@@ -1,9 +1,9 @@
 """The smallest change from the servers that HAProxy has to those that are desired (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from orchestrator.loadbalancer.desired import Desired, PodId, Server
+from orchestrator.loadbalancer.desired import Desired, PodId, Server, host_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,15 @@ class Remove:
     name: str
 
 
-Change = Add | Ready | Drain | TakeOut | Remove
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """End the requests of a draining server whose host answers no more."""
+
+    backend: str
+    name: str
+
+
+Change = Add | Ready | Drain | TakeOut | Remove | Cut
 
 
 def changes(observed: Iterable[Observed], wanted: Desired) -> list[Change]:
@@ -111,6 +119,15 @@ def _farewell(server: Observed) -> list[Change]:
         return []
     kind = Remove if server.maintenance else TakeOut
     return [kind(server.backend, server.name)]
+
+
+def cuts(observed: Iterable[Observed], hosts: Collection[str]) -> list[Cut]:
+    """Ends what hangs on servers of these hosts, given by address: nobody is left to answer it."""
+    return [
+        Cut(o.backend, o.name)
+        for o in observed
+        if o.sessions and (o.draining or o.maintenance) and host_of(o.name) in hosts
+    ]
 
 
 def busy_pods(wanted: Desired, observed: Iterable[Observed]) -> set[PodId]:

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from orchestrator.kit.errors import OrchError
-from orchestrator.loadbalancer.diff import Add, Change, Drain, Observed, Ready, Remove, TakeOut
+from orchestrator.loadbalancer.diff import Add, Change, Cut, Drain, Observed, Ready, Remove, TakeOut
 from orchestrator.loadbalancer.render import check_options, endpoint
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 
@@ -167,6 +167,9 @@ class Runtime(Socket):
                 return (await self.command(f"set server {backend}/{name} state drain")).strip()
             case TakeOut(backend, name):
                 return (await self.command(f"set server {backend}/{name} state maint")).strip()
+            case Cut(backend, name):
+                where = f"shutdown sessions server {backend}/{name}"
+                return (await self.command(where)).strip()
             case Remove(backend, name):
                 answer = (await self.command(f"del server {backend}/{name}")).strip()
                 return "" if "Server deleted" in answer else answer

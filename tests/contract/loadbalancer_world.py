@@ -42,6 +42,17 @@ def free_port() -> int:
     return next(_FREE)
 
 
+class MovableClock(SystemClock):
+    """The machine's clock, which a test may put ahead."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed point."""
+        return super().monotonic() + self.ahead_s
+
+
 class World:
     """A store with services and slices, a balancer over it, and what it asked to be written."""
 
@@ -52,6 +63,7 @@ class World:
         self.settings = LoadBalancerSettings(
             host="127.0.0.1", port=self.port, binary=binary, check_interval_ms=200, drain_s=30.0
         )
+        self.clock = MovableClock()
         self.intents: list[Intent] = []
         self.missing: set[str] = set()
         self.backends: list[Backend] = []
@@ -65,7 +77,7 @@ class World:
             self.carry_out,
             self.folder,
             self.settings,
-            SystemClock(),
+            self.clock,
             advertise="192.0.2.1",
             reserved={},
         )

@@ -138,6 +138,31 @@ async def test_an_endpoint_that_is_no_longer_ready_finishes_its_requests(world: 
     await world.until_servers(b)
 
 
+async def test_requests_that_hang_on_a_silent_host_go_to_another(world: World) -> None:
+    a, b = await world.start("a", "b")
+    await world.service("web")
+    await world.slice("web", a)
+    await world.step()
+    a.release.clear()
+    request = asyncio.ensure_future(ask(world.port, "/web/"))
+    await eventually(lambda: a.waiting == 1)
+    await world.slice("web", b)
+    await world.put(
+        "Node", "nodes", "host-1",
+        status={
+            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+            "conditions": [{"type": "Ready", "status": "Unknown"}],
+        },
+    )  # fmt: skip
+    for _ in range(3):
+        await world.step()
+    assert a.waiting == 1  # for a while it may still be answered
+    world.clock.ahead_s = 6.0
+    await world.step()
+    assert await request == (200, "b")  # what may be repeated is; the rest would get a 502
+    await world.until_servers(b)
+
+
 async def test_new_services_reload_without_a_failed_request(world: World) -> None:
     a, b = await world.start("a", "b")
     await world.service("web")
