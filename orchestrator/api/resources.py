@@ -52,8 +52,10 @@ class Resource:
         categories: "all" puts a kind into `kubectl get all`.
         verbs: as discovery lists them.
         subresources: of this resource.
-        stored: False for questions that are answered and forgotten (SelfSubjectReview): only
-            create is served, and no `ObjectKey` of it exists.
+        stored: False for questions that are answered and forgotten (SelfSubjectReview), and for
+            what is computed when it is asked for (metrics): no `ObjectKey` of it exists.
+        stored_as: the group-resource that its objects are stored as, for a further version or
+            group of a kind (autoscaling/v1, events.k8s.io); "" for its own.
     """
 
     group: str
@@ -67,6 +69,7 @@ class Resource:
     verbs: tuple[str, ...] = ALL_VERBS
     subresources: tuple[Subresource, ...] = field(default=())
     stored: bool = True
+    stored_as: str = ""
 
     @property
     def list_kind(self) -> str:
@@ -76,6 +79,11 @@ class Resource:
     @property
     def resource(self) -> str:
         """The group-resource, which is `ObjectKey.resource`: "pods", "deployments.apps"."""
+        return self.stored_as or self.group_resource
+
+    @property
+    def group_resource(self) -> str:
+        """The group-resource as clients name it: "events.events.k8s.io"."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
@@ -120,19 +128,21 @@ def _grouped(
     plural: str,
     *short_names: str,
     version: str = "v1",
+    namespaced: bool = True,
     categories: tuple[str, ...] = (),
     verbs: tuple[str, ...] = ALL_VERBS,
     subresources: tuple[Subresource, ...] = (),
+    stored_as: str = "",
 ) -> Resource:
     return Resource(
-        group, version, kind, plural, kind.lower(), True, short_names, categories, verbs,
-        subresources,
+        group, version, kind, plural, kind.lower(), namespaced, short_names, categories, verbs,
+        subresources, stored_as=stored_as,
     )  # fmt: skip
 
 
-def _question(group: str, kind: str, plural: str) -> Resource:
+def _question(group: str, kind: str, plural: str, *, namespaced: bool = False) -> Resource:
     return Resource(
-        group, "v1", kind, plural, kind.lower(), False, verbs=CREATE_ONLY, stored=False
+        group, "v1", kind, plural, kind.lower(), namespaced, verbs=CREATE_ONLY, stored=False
     )  # fmt: skip
 
 
@@ -147,6 +157,14 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     _core("Node", "nodes", "no", namespaced=False, subresources=(_status("Node"),)),
     _core(
+        "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", verbs=READ_VERBS,
+        subresources=(_status("PersistentVolumeClaim"),),
+    ),
+    _core(
+        "PersistentVolume", "persistentvolumes", "pv", namespaced=False, verbs=READ_VERBS,
+        subresources=(_status("PersistentVolume"),),
+    ),
+    _core(
         "Pod", "pods", "po", categories=_ALL,
         subresources=(
             Subresource("binding", "Binding", CREATE_ONLY),
@@ -155,15 +173,23 @@ RESOURCES: Final[tuple[Resource, ...]] = (
             _status("Pod"),
         ),
     ),
+    _core("PodTemplate", "podtemplates", verbs=READ_VERBS),
     _core(
-        "ReplicationController", "replicationcontrollers", "rc", categories=_ALL, verbs=READ_VERBS
+        "ReplicationController", "replicationcontrollers", "rc", categories=_ALL,
+        verbs=READ_VERBS, subresources=(_SCALE, _status("ReplicationController")),
     ),
-    _core("ResourceQuota", "resourcequotas", "quota", verbs=READ_VERBS),
+    _core(
+        "ResourceQuota", "resourcequotas", "quota", verbs=READ_VERBS,
+        subresources=(_status("ResourceQuota"),),
+    ),
     _core("Secret", "secrets"),
     _core("ServiceAccount", "serviceaccounts", "sa"),
     _core("Service", "services", "svc", categories=_ALL, subresources=(_status("Service"),)),
     _grouped("apps", "ControllerRevision", "controllerrevisions", verbs=READ_VERBS),
-    _grouped("apps", "DaemonSet", "daemonsets", "ds", categories=_ALL, verbs=READ_VERBS),
+    _grouped(
+        "apps", "DaemonSet", "daemonsets", "ds", categories=_ALL, verbs=READ_VERBS,
+        subresources=(_status("DaemonSet"),),
+    ),
     _grouped(
         "apps", "Deployment", "deployments", "deploy", categories=_ALL,
         subresources=(_SCALE, _status("Deployment")),
@@ -172,22 +198,75 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         "apps", "ReplicaSet", "replicasets", "rs", categories=_ALL,
         subresources=(_SCALE, _status("ReplicaSet")),
     ),
-    _grouped("apps", "StatefulSet", "statefulsets", "sts", categories=_ALL, verbs=READ_VERBS),
+    _grouped(
+        "apps", "StatefulSet", "statefulsets", "sts", categories=_ALL, verbs=READ_VERBS,
+        subresources=(_SCALE, _status("StatefulSet")),
+    ),
     _question("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
     _question("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
     _question("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
     _grouped(
         "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
         version="v2", categories=_ALL, verbs=READ_VERBS,
+        subresources=(_status("HorizontalPodAutoscaler"),),
     ),
-    _grouped("batch", "CronJob", "cronjobs", "cj", categories=_ALL, verbs=READ_VERBS),
-    _grouped("batch", "Job", "jobs", categories=_ALL, verbs=READ_VERBS),
+    _grouped(
+        "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
+        version="v1", categories=_ALL, verbs=READ_VERBS,
+        subresources=(_status("HorizontalPodAutoscaler"),),
+        stored_as="horizontalpodautoscalers.autoscaling",
+    ),
+    _grouped(
+        "batch", "CronJob", "cronjobs", "cj", categories=_ALL, verbs=READ_VERBS,
+        subresources=(_status("CronJob"),),
+    ),
+    _grouped(
+        "batch", "Job", "jobs", categories=_ALL, verbs=READ_VERBS, subresources=(_status("Job"),)
+    ),
+    _grouped(
+        "certificates.k8s.io", "CertificateSigningRequest", "certificatesigningrequests", "csr",
+        namespaced=False, verbs=READ_VERBS,
+        subresources=(
+            Subresource("approval", "CertificateSigningRequest", _STATUS_VERBS),
+            _status("CertificateSigningRequest"),
+        ),
+    ),
     _grouped("coordination.k8s.io", "Lease", "leases"),
     _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+    _grouped(
+        "networking.k8s.io", "IngressClass", "ingressclasses", namespaced=False, verbs=READ_VERBS
+    ),
+    _grouped(
+        "networking.k8s.io", "Ingress", "ingresses", "ing", verbs=READ_VERBS,
+        subresources=(_status("Ingress"),),
+    ),
+    _grouped("networking.k8s.io", "NetworkPolicy", "networkpolicies", "netpol", verbs=READ_VERBS),
+    _grouped(
+        "policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", verbs=READ_VERBS,
+        subresources=(_status("PodDisruptionBudget"),),
+    ),
+    _grouped(
+        "rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings",
+        namespaced=False, verbs=READ_VERBS,
+    ),
+    _grouped(
+        "rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False,
+        verbs=READ_VERBS,
+    ),
+    _grouped("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", verbs=READ_VERBS),
+    _grouped("rbac.authorization.k8s.io", "Role", "roles", verbs=READ_VERBS),
+    _grouped(
+        "scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False,
+        verbs=READ_VERBS,
+    ),
+    _grouped(
+        "storage.k8s.io", "StorageClass", "storageclasses", "sc", namespaced=False,
+        verbs=READ_VERBS,
+    ),
 )  # fmt: skip
 """Every served resource; by group (core first), then plural, as discovery lists them."""
 
-_BY_RESOURCE: Final = MappingProxyType({r.resource: r for r in RESOURCES})
+_BY_RESOURCE: Final = MappingProxyType({r.resource: r for r in RESOURCES if not r.stored_as})
 _BY_PATH: Final = MappingProxyType({(r.group, r.version, r.plural): r for r in RESOURCES})
 _BY_KIND: Final = MappingProxyType({(r.api_version, r.kind): r for r in RESOURCES})
 

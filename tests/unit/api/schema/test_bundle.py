@@ -66,4 +66,4 @@ def test_meta_kinds_are_found_under_served_groups_only():
     options = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
     assert name_of_kind("v1", "DeleteOptions") == options
     assert name_of_kind("apps/v1", "DeleteOptions") == options
-    assert name_of_kind("storage.k8s.io/v1", "DeleteOptions") is None
+    assert name_of_kind("node.k8s.io/v1", "DeleteOptions") is None
