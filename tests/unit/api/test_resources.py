@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.api.resources import READ_VERBS, RESOURCES, by_kind, by_path, by_resource
+from orchestrator.api.resources import RESOURCES, by_kind, by_path, by_resource
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.resource)

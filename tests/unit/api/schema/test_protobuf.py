@@ -359,7 +359,9 @@ def test_decoding_turns_encoding_round(data, kind):
 
 def test_every_definition_with_a_kind_can_be_decoded():
     kinds = 0
-    for schema in definitions().values():
+    for name, schema in definitions().items():
+        if "apiextensions" in name:  # kubectl holds no Go types of them; clients send JSON
+            continue
         for row in schema.get("x-kubernetes-group-version-kind", ())[:1]:
             version = f"{row['group']}/{row['version']}" if row["group"] else row["version"]
             assert decode(envelope(version, row["kind"], b"")) == {
