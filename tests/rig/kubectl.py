@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ def _binaries() -> dict[str, Path]:
     if path is None:
         return {}
     default = Path(path).resolve()
-    beside = sorted(default.parent.glob("kubectl.1.*"), reverse=True)
+    # `scripts/conformance` puts further versions into the virtual environment
+    folders = (default.parent, Path(sys.prefix) / "share" / "kubectl")
+    beside = sorted((p for f in folders for p in f.glob("kubectl.1.*")), key=_minor, reverse=True)
     found = {other.name.removeprefix("kubectl."): other for other in beside}
     out = subprocess.run(
         [default, "version", "--client", "-o", "json"], capture_output=True, text=True, check=True
@@ -32,8 +35,12 @@ def _binaries() -> dict[str, Path]:
     return {minor: default} | {name: other for name, other in found.items() if name != minor}
 
 
+def _minor(path: Path) -> int:
+    return int(path.name.rpartition(".")[2])
+
+
 BINARIES = _binaries()
-DEFAULT = next(iter(BINARIES), "none")
+DEFAULT = "1.33" if "1.33" in BINARIES else next(iter(BINARIES), "none")
 NO_KUBECTL = "NO KUBECTL FOUND: install one (or run scripts/test conformance); nothing was checked"
 
 

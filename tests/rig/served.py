@@ -34,6 +34,12 @@ class Platform:
     lb_port: int
     kubectl: Kubectl
 
+    def kubectl_home(self, version: str) -> Path:
+        """A home folder that the runs of one version share."""
+        path = self.state_dir.parent / "homes" / version
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
     @property
     def pid(self) -> int:
         """The server's process id."""

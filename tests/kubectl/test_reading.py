@@ -1,0 +1,168 @@
+"""Reading."""
+
+import json
+
+import pytest
+import yaml
+
+from tests.kubectl.manifests import config_map, deployment, pod, service
+from tests.rig.watching import until
+
+pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
+
+
+@pytest.fixture
+def running(kubectl, bench):
+    """Pod `p`, running."""
+    kubectl("apply", "-f", bench.file("p.yaml", pod()))
+    kubectl("wait", "pod/p", "--for=condition=Ready", "--timeout=30s")
+    return kubectl
+
+
+@pytest.mark.command("`get X`, `-o wide`, `-L`, `--show-labels`, `--sort-by`, `--no-headers`")
+def test_get_tables(running, bench):
+    kubectl = running
+    row = kubectl("get", "pods").rows[1]
+    assert row[:4] == ["p", "1/1", "Running", "0"]
+    wide = kubectl("get", "pod", "p", "-o", "wide").rows
+    assert wide[0][5:7] == ["IP", "NODE"]
+    assert wide[1][6].startswith("node-")
+    assert kubectl("get", "pods", "-L", "app", "--no-headers").rows[0][-1] == "p"
+    assert kubectl("get", "pods", "--show-labels").rows[1][-1] == "app=p"
+    kubectl("apply", "-f", bench.file("cm.yaml", config_map("b"), config_map("a", k="1", l="2")))
+    by_name = kubectl("get", "cm", "--sort-by=.metadata.name", "-o", "name").lines
+    assert by_name == sorted(by_name)
+    assert kubectl("get", "cm", "a").rows[1][:2] == ["a", "2"]
+    assert "No resources found" in kubectl("get", "deploy").err
+
+
+@pytest.mark.command("`get X -o yaml|json|name|jsonpath|custom-columns|go-template`")
+def test_get_forms(running):
+    kubectl = running
+    assert yaml.safe_load(kubectl("get", "pod", "p", "-o", "yaml").out)["kind"] == "Pod"
+    listed = json.loads(kubectl("get", "pods", "-o", "json").out)
+    assert [item["kind"] for item in listed["items"]] == ["Pod"]
+    assert kubectl("get", "pods", "-o", "name").lines == ["pod/p"]
+    assert kubectl("get", "pods", "-o", "jsonpath={.items[*].status.phase}").out == "Running"
+    columns = "custom-columns=N:.metadata.name,I:.spec.containers[0].name"
+    assert kubectl("get", "pods", "-o", columns).rows[1] == ["p", "c"]
+    assert kubectl("get", "pod/p", "-o", "go-template={{.metadata.name}}").out == "p"
+    hidden = kubectl("get", "pod", "p", "-o", "yaml").out
+    assert "managedFields" not in hidden
+    assert "managedFields" in kubectl("get", "pod", "p", "-o", "yaml", "--show-managed-fields").out
+
+
+@pytest.mark.command("`get -l`, `--field-selector`, `-A`, several kinds, `get all`")
+def test_get_selected(running, bench):
+    kubectl = running
+    labelled = [config_map(f"c{n}", {"tier": "ab"[n % 2], "n": str(n)}) for n in range(4)]
+    kubectl("create", "-f", bench.file("cm.yaml", *labelled))
+
+    def names(*words):
+        return [
+            line.removeprefix("configmap/")
+            for line in kubectl("get", "cm", *words, "-o", "name").lines
+        ]
+
+    assert names("-l", "tier=a") == ["c0", "c2"]
+    assert names("-l", "tier!=a,n") == ["c1", "c3"]
+    assert names("-l", "n in (1,2),tier notin (a)") == ["c1"]
+    assert names("-l", "!tier,n") == []
+    assert names("--field-selector", "metadata.name=c3") == ["c3"]
+    running_pods = kubectl(
+        "get", "pods", "--field-selector", "status.phase=Running,spec.nodeName!=x"
+    )
+    assert len(running_pods.rows) == 2
+    assert "field label not supported" in kubectl.fails("get", "cm", "--field-selector", "data.x=1")
+    everywhere = kubectl("get", "pods", "-A", "--no-headers").rows
+    assert [bench.namespace, "p"] in [row[:2] for row in everywhere]
+    both = kubectl("get", "cm,pods", "-o", "name").lines
+    assert {"pod/p", "configmap/c0"} <= set(both)
+    assert "pod/p" in kubectl("get", "all").out
+
+
+@pytest.mark.command("`get --chunk-size`")
+def test_chunks(kubectl, bench):
+    kubectl("create", "-f", bench.file("cm.yaml", *[config_map(f"c{n:02}") for n in range(23)]))
+    loud = kubectl("get", "cm", "--chunk-size=10", "-o", "name", "-v=6")
+    assert [line for line in loud.lines if "/c" in line] == [
+        f"configmap/c{n:02}" for n in range(23)
+    ]
+    assert loud.err.count("limit=10") == 3
+
+
+@pytest.mark.command("`get -w`, `--watch-only`, `--output-watch-events`")
+def test_watch(kubectl, bench):
+    kubectl("create", "configmap", "one")
+    with kubectl.start("get", "cm", "-w", "--output-watch-events", "--no-headers") as watch:
+        seen = [watch.stdout.readline().split()[:2]]
+        kubectl("create", "configmap", "two")
+        seen.append(watch.stdout.readline().split()[:2])
+        kubectl("label", "cm", "one", "x=1")
+        seen.append(watch.stdout.readline().split()[:2])
+        kubectl("delete", "cm", "two")
+        seen.append(watch.stdout.readline().split()[:2])
+    assert seen == [["ADDED", "one"], ["ADDED", "two"], ["MODIFIED", "one"], ["DELETED", "two"]]
+
+
+@pytest.mark.command("`describe` pod, deployment, replicaset, service, node, namespace, …")
+def test_describe(kubectl, bench):
+    kubectl("apply", "-f", bench.file("w.yaml", deployment(), service(), config_map()))
+    kubectl("rollout", "status", "deploy/web", "--timeout=40s")
+    said = kubectl("describe", "deploy", "web").out
+    assert "2 desired | 2 updated | 2 total | 2 available | 0 unavailable" in said
+    assert "ScalingReplicaSet" in said
+    assert "NewReplicaSet:   web-" in said
+    assert "Pods Status:" in kubectl("describe", "rs").out
+    pods = until(
+        "events", lambda: (out := kubectl("describe", "pods").out).count("Started") == 2 and out
+    )
+    assert "Successfully assigned" in pods
+    assert "Endpoints:" in kubectl("describe", "svc", "web").out
+    assert "Non-terminated Pods:" in kubectl("describe", "node", "node-1").out
+    assert "No resource quota." in kubectl("describe", "ns", bench.namespace).out
+    assert "key:" in kubectl("describe", "cm", "settings").out
+    assert "NotFound" in kubectl.fails("describe", "deploy", "missing")
+
+
+@pytest.mark.command("`events`, `get events`")
+def test_events(running):
+    kubectl = running
+    about = until(
+        "Started", lambda: "Started" in (out := kubectl("events", "--for", "pod/p").out) and out
+    )
+    assert "Scheduled" in about
+    assert "Started" in kubectl("get", "events", "--field-selector", "involvedObject.name=p").out
+    assert "Scheduled" in kubectl("get", "events.events.k8s.io").out
+
+
+@pytest.mark.command("`top node`, `top pod`")
+def test_top(running):
+    kubectl = running
+    rows = until(
+        "pod metrics", lambda: (a := kubectl.run("top", "pod", "p")).code == 0 and a.rows, 60
+    )
+    assert rows[1][0] == "p"
+    assert rows[1][1].endswith("m")
+    rows = kubectl("top", "node").rows
+    assert [row[0] for row in rows[1:]] == ["node-1", "node-2", "node-3"]
+    assert rows[1][1].endswith("m")
+    assert rows[1][2].endswith("%")
+
+
+@pytest.mark.command("`logs`, `-f`, `--previous`, `--tail`, `--since`, `-l`, `--timestamps`")
+def test_logs(kubectl, bench):
+    script = (
+        "for n in 1 2 3; do echo line $n; done; trap 'exit 0' TERM; while :; do sleep 0.1; done"
+    )
+    kubectl("apply", "-f", bench.file("p.yaml", pod(script=script)))
+    kubectl("wait", "pod/p", "--for=condition=Ready", "--timeout=30s")
+    assert kubectl("logs", "p").lines == ["line 1", "line 2", "line 3"]
+    assert kubectl("logs", "p", "--tail=1").lines == ["line 3"]
+    assert kubectl("logs", "-l", "app=p", "--prefix").lines[0] == "[pod/p/c] line 1"
+    assert kubectl("logs", "p", "--timestamps").lines[0].endswith("Z line 1")
+    assert kubectl("logs", "p", "--since=1h", "--limit-bytes=6").out == "line 1"
+    with kubectl.start("logs", "-f", "p") as follower:
+        assert follower.stdout.readline() == "line 1\n"
+    assert "previous terminated container" in kubectl.fails("logs", "p", "--previous")
+    assert "container nope is not valid" in kubectl.fails("logs", "p", "-c", "nope")
