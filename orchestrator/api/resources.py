@@ -168,6 +168,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         "Pod", "pods", "po", categories=_ALL,
         subresources=(
             Subresource("binding", "Binding", CREATE_ONLY),
+            Subresource("ephemeralcontainers", "Pod", _STATUS_VERBS),
             Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
             Subresource("log", "Pod", ("get",)),
             _status("Pod"),

@@ -45,7 +45,6 @@ _VOLUME: Final = tuple(
 _POD_SPEC: Final = (
     "affinity",
     "automountServiceAccountToken=true",
-    "ephemeralContainers",
     "hostUsers=false",
     "os",
     "overhead",
@@ -68,6 +67,7 @@ _POD_SPEC: Final = (
     *_VOLUME,
     *(f"containers[].{path}" for path in _CONTAINER),
     *(f"initContainers[].{path}" for path in _CONTAINER),
+    *(f"ephemeralContainers[].{path}" for path in _CONTAINER),
 )
 _WORKLOAD: Final = tuple(f"spec.template.spec.{path}" for path in _POD_SPEC)
 

@@ -154,6 +154,8 @@ def decide(
             return [*found, *step]
     for container in pod.spec.containers:
         found += _app(desired, container, "app", there, memory)
+    for container in pod.spec.ephemeral_containers:
+        found += _ephemeral(desired, container, there, memory)
     return found
 
 
@@ -247,6 +249,24 @@ def _app(
     return found
 
 
+def _ephemeral(
+    desired: Desired, container: Container, there: dict[str, Seen], memory: Memory
+) -> list[Instruction]:
+    """Made once, beside what runs already, and never started again.
+
+    Source: Kubernetes concepts, "Ephemeral Containers".
+    """
+    name, item, run = container.name, there.get(container.name), memory.runs.get(container.name)
+    if item is None:
+        owner = there.get(SANDBOX) or there.get(desired.pod.spec.containers[0].name)
+        if (run is not None and run.container_id) or owner is None or not owner.running:
+            return []
+        return _when_due(desired, memory, name, [Create(name, "ephemeral", 0)])
+    if item.info.state == "created":
+        return _when_due(desired, memory, name, [Start(item)])
+    return []
+
+
 def _replace(pod: Pod, container: Container, item: Seen, memory: Memory) -> list[Instruction]:
     """Another image: the container is made anew, whatever the restart policy says."""
     memory.replaced.add(container.name)
@@ -333,7 +353,9 @@ def _stops(pod: Pod, alive: Sequence[Seen], grace_s: int) -> list[Instruction]:
 
     Source: Kubernetes concepts, "Sidecar Containers".
     """
-    specs = {c.name: c for c in (*pod.spec.init_containers, *pod.spec.containers)}
+    spec = pod.spec
+    every = (*spec.init_containers, *spec.containers, *spec.ephemeral_containers)
+    specs = {c.name: c for c in every}
     members = [c for c in alive if c.role != "sandbox"]
     sidecars = [c.name for c in pod.spec.init_containers if is_sidecar(c)]
     first = [c for c in members if c.name not in sidecars]

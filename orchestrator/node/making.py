@@ -13,6 +13,7 @@ from orchestrator.api.types.pod import Pod
 from orchestrator.kit.errors import EngineError
 from orchestrator.node.environment import environment
 from orchestrator.node.images import credentials, pull_policy
+from orchestrator.node.observed import newest
 from orchestrator.node.podstate import PodState, Stuck, container_of
 from orchestrator.node.ports import PortsExhausted
 from orchestrator.node.sandbox import SANDBOX_IMAGE, sandbox_tar
@@ -103,6 +104,7 @@ async def create(state: PodState, pod: Pod, name: str, role: Role, attempt: int)
             binds=tuple(binds),
             ports=place.ports,
             sandbox_id=place.sandbox_id,
+            target_id=_target_id(state, container) if role == "ephemeral" else "",
         )
         return container_body(pod, container, role, filled)
 
@@ -110,7 +112,22 @@ async def create(state: PodState, pod: Pod, name: str, role: Role, attempt: int)
         await _pull(state, pod, container)
     if must_not_be_root(pod, container):
         await _check_user(state, pod, container)
-    await _make(state, pod, name, attempt, body, container)
+    await _make(state, pod, name, attempt, body, container, ephemeral=role == "ephemeral")
+
+
+def _target_id(state: PodState, container: Container) -> str:
+    """The container whose processes an ephemeral one is to see.
+
+    Raises:
+        Stuck: it does not run now.
+    """
+    target = container.target_container_name
+    if not target:
+        return ""
+    item = newest(state.containers.values()).get(target)
+    if item is None or not item.running:
+        raise Stuck("CreateContainerError", f"container {target!r} is not running")
+    return item.info.id
 
 
 async def _check_user(state: PodState, pod: Pod, container: Container) -> None:
@@ -151,15 +168,25 @@ async def start(state: PodState, container_id: str, name: str) -> None:
 
 
 async def _make(
-    state: PodState, pod: Pod, name: str, attempt: int, body: Body, container: Container | None
+    state: PodState,
+    pod: Pod,
+    name: str,
+    attempt: int,
+    body: Body,
+    container: Container | None,
+    *,
+    ephemeral: bool = False,
 ) -> None:
     """Creates and starts, with ports of its own; a port that is taken is replaced."""
     context, memory = state.context, state.memory
     sandbox = state.sandbox()
     joins = needs_sandbox(pod) and container is not None
+    if ephemeral and not pod.spec.host_network and not joins:
+        sandbox = newest(state.containers.values()).get(pod.spec.containers[0].name)
+        joins = True
     for _ in range(_PORT_TRIES):
         ports: dict[str, int] = {}
-        if not joins:
+        if not joins and not ephemeral:
             if not memory.ports:
                 memory.ports = _allocate(state, pod)
             ports = memory.ports

@@ -123,7 +123,10 @@ class Memory:
 def adopt(pod: Pod) -> Memory:
     """Memory as the pod's last status tells it."""
     memory = Memory()
-    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+    said = pod.status
+    for status in (
+        *said.init_container_statuses, *said.container_statuses, *said.ephemeral_container_statuses
+    ):  # fmt: skip
         run = memory.runs[status.name] = Run(
             container_id=_id(status.container_id),
             engine_restarts=None,

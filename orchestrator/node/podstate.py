@@ -171,6 +171,7 @@ class Stuck(Exception):
 
 
 def container_of(pod: Pod, name: str) -> Any:
-    """The spec of a container or init container by name; None for what is neither."""
-    every = (*pod.spec.init_containers, *pod.spec.containers)
+    """The spec of a container of any sort by name; None for what is none (the sandbox)."""
+    spec = pod.spec
+    every = (*spec.init_containers, *spec.containers, *spec.ephemeral_containers)
     return next((c for c in every if c.name == name), None)

@@ -16,7 +16,7 @@ from orchestrator.api.types.pod import Pod
 from orchestrator.node.environment import expand
 from orchestrator.node.sandbox import SANDBOX_IMAGE
 
-Role = Literal["app", "init", "sandbox"]
+Role = Literal["app", "init", "ephemeral", "sandbox"]
 SANDBOX: Final = "sandbox"
 _LEAST_RESERVATION_BYTES: Final = 6 << 20
 _LEAST_SHARES: Final = 2
@@ -37,6 +37,7 @@ class Place:
         binds: `HostConfig.Binds`.
         ports: container port and protocol ("8080/tcp") to the host port it is published on.
         sandbox_id: container whose network is joined; "" for none.
+        target_id: container whose processes are seen; "" for none.
     """
 
     cluster: str
@@ -46,6 +47,7 @@ class Place:
     binds: tuple[str, ...] = ()
     ports: Mapping[str, int] | None = None
     sandbox_id: str = ""
+    target_id: str = ""
 
 
 def needs_sandbox(pod: Pod) -> bool:
@@ -158,9 +160,12 @@ def container_body(pod: Pod, container: Container, role: Role, place: Place) -> 
         **_resources(container),
         **_security(pod, container),
     }
+    if place.target_id:
+        host["PidMode"] = f"container:{place.target_id}"
     if place.sandbox_id:
         host["NetworkMode"] = f"container:{place.sandbox_id}"
-        host.setdefault("IpcMode", f"container:{place.sandbox_id}")
+        if needs_sandbox(pod):  # the IPC namespace of an app container cannot be joined
+            host.setdefault("IpcMode", f"container:{place.sandbox_id}")
     else:
         host |= {"Sysctls": _sysctls(pod), **_network(pod, place)}
         body["ExposedPorts"] = {port: {} for port in place.ports or {}}
@@ -176,6 +181,8 @@ def hostname(pod: Pod) -> str:
 
 
 def _restart(pod: Pod, container: Container, role: Role) -> str:
+    if role == "ephemeral":
+        return "no"
     if role == "app" or is_sidecar(container):
         policy = "Always" if is_sidecar(container) else pod.spec.restart_policy
         return _RESTARTS.get(policy, "unless-stopped")

@@ -56,6 +56,12 @@ def pod_status(
         status["message"] = "Pod was active on the node longer than the specified deadline"
     if inits:
         status["initContainerStatuses"] = inits
+    debuggers = [
+        _ephemeral_status(pod, c, there.get(c.name), probes, memory)
+        for c in pod.spec.ephemeral_containers
+    ]
+    if debuggers:
+        status["ephemeralContainerStatuses"] = debuggers
     address = _address(pod, there, host_ip) or current.get("podIP", "")
     if address:
         status["podIP"], status["podIPs"] = address, [{"ip": address}]
@@ -66,7 +72,8 @@ def pod_status(
 _OURS = frozenset(
     {
         "phase", "hostIP", "hostIPs", "startTime", "containerStatuses", "initContainerStatuses",
-        "podIP", "podIPs", "conditions", "reason", "message", "qosClass",
+        "ephemeralContainerStatuses", "podIP", "podIPs", "conditions", "reason", "message",
+        "qosClass",
     }
 )  # fmt: skip
 
@@ -111,6 +118,15 @@ def _container_status(
     if container_id:
         status["containerID"] = f"docker://{container_id}"
     return status
+
+
+def _ephemeral_status(
+    pod: Pod, container: Container, item: Seen | None, probes: Probes, memory: Memory
+) -> Document:
+    """Of a container that nobody waits for: it is never ready, and says nothing of a start."""
+    status = _container_status(pod, container, item, probes, memory)
+    del status["started"]
+    return {**status, "ready": False}
 
 
 def _state(pod: Pod, container: Container, item: Seen | None, memory: Memory) -> Document:

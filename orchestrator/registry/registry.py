@@ -126,7 +126,7 @@ class Registry:
         Args:
             key: the object.
             document: what it should be; not changed.
-            subresource: "", "status" or "finalize".
+            subresource: "", "status", "finalize" or "ephemeralcontainers".
             options: see `WriteOptions`.
 
         Raises:

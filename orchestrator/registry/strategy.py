@@ -99,12 +99,16 @@ def prepare_update(
         resource: the kind.
         current: as stored; not changed.
         document: private copy of what the client wants; consumed.
-        subresource: "", "status" or "finalize".
+        subresource: "", "status", "finalize" or "ephemeralcontainers".
     """
     strategy = strategy_of(resource.resource)
     if subresource == "finalize":
         spec = {**current.get("spec", {})}
         spec["finalizers"] = document.get("spec", {}).get("finalizers", [])
+        return {**current, "spec": spec}
+    if subresource == "ephemeralcontainers":
+        spec = {**current.get("spec", {})}
+        _take(spec, document.get("spec") or {}, "ephemeralContainers")
         return {**current, "spec": spec}
     if subresource == "status":
         return _status_only(current, document, strategy)

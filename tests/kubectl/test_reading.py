@@ -55,7 +55,7 @@ def test_get_forms(running):
 @pytest.mark.command("`get -l`, `--field-selector`, `-A`, several kinds, `get all`")
 def test_get_selected(running, bench):
     kubectl = running
-    labelled = [config_map(f"c{n}", {"tier": "ab"[n % 2], "n": str(n)}) for n in range(4)]
+    labelled = [config_map(f"c{n}", {"tier": "ab"[n % 2], "num": str(n)}) for n in range(4)]
     kubectl("create", "-f", bench.file("cm.yaml", *labelled))
 
     def names(*words):
@@ -65,9 +65,9 @@ def test_get_selected(running, bench):
         ]
 
     assert names("-l", "tier=a") == ["c0", "c2"]
-    assert names("-l", "tier!=a,n") == ["c1", "c3"]
-    assert names("-l", "n in (1,2),tier notin (a)") == ["c1"]
-    assert names("-l", "!tier,n") == []
+    assert names("-l", "tier!=a,num") == ["c1", "c3"]
+    assert names("-l", "num in (1,2),tier notin (a)") == ["c1"]
+    assert names("-l", "!tier,num") == []
     assert names("--field-selector", "metadata.name=c3") == ["c3"]
     running_pods = kubectl(
         "get", "pods", "--field-selector", "status.phase=Running,spec.nodeName!=x"
@@ -115,7 +115,8 @@ def test_describe(kubectl, bench):
     assert "NewReplicaSet:   web-" in said
     assert "Pods Status:" in kubectl("describe", "rs").out
     pods = until(
-        "events", lambda: (out := kubectl("describe", "pods").out).count("Started") == 2 and out
+        "events",
+        lambda: (out := kubectl("describe", "pods").out).count("Started container") == 2 and out,
     )
     assert "Successfully assigned" in pods
     assert "Endpoints:" in kubectl("describe", "svc", "web").out

@@ -43,7 +43,7 @@ IMPERATIVE = {
     "secret docker-registry r --docker-server=x --docker-username=u --docker-password=p": ("secret/r", ""),
     "deployment d --image=x --replicas=0": ("deployment.apps/d", ""),
     "job j --image=orch-test/busybox:1 -- true": ("job.batch/j", ""),
-    "cronjob cj --image=x --schedule=1_*_*_*_*": ("cronjob.batch/cj", ""),
+    "cronjob cj --image=x --schedule=1~*~*~*~*": ("cronjob.batch/cj", ""),
     "service clusterip c --tcp=80:80": ("service/c", ""),
     "service externalname e --external-name=example.org": ("service/e", ""),
     "serviceaccount robot": ("serviceaccount/robot", ""),
@@ -72,7 +72,7 @@ def test_create_imperative(kubectl, bench, tmp_path):
         expected = made.replace("NAME", bench.namespace)
         if cluster_kind:
             bench.used.append(f"{cluster_kind} {expected.partition('/')[2]}")
-        answer = kubectl("create", *(word.replace("_", " ") for word in text.split()))
+        answer = kubectl("create", *(word.replace("~", " ") for word in text.split()))
         assert answer.lines == [f"{expected} created"], words
         name = expected.partition("/")[2]
         found = kubectl.get(expected.partition(".")[0].partition("/")[0], name)
@@ -247,7 +247,7 @@ def test_patch(kubectl, bench):
     assert (found["image"], found["command"][0]) == ("x:2", "sh")
     kubectl("patch", "deploy", "web", "--type=merge", "-p", '{"metadata":{"labels":{"a":"b"}}}')
     kubectl("patch", "deploy", "web", "--type=json", "-p",
-            '[{"op":"replace","path":"/spec/minReadySeconds","value":3},{"op":"test","path":"/spec/replicas","value":0}]')  # fmt: skip
+            '[{"op":"add","path":"/spec/minReadySeconds","value":3},{"op":"test","path":"/spec/replicas","value":0}]')  # fmt: skip
     found = kubectl.get("deploy", "web")
     assert found["metadata"]["labels"] == {"a": "b"}
     assert found["spec"]["minReadySeconds"] == 3
@@ -280,7 +280,7 @@ def test_edit(kubectl, bench):
     assert kubectl("edit", "deploy", "web").lines == ["deployment.apps/web edited"]
     assert kubectl.get("deploy", "web")["spec"]["replicas"] == 1
     editor.write_text("#!/bin/sh\nexit 0\n")
-    assert "no changes made" in kubectl("edit", "deploy", "web").out
+    assert "no changes made" in kubectl("edit", "deploy", "web").err
 
 
 @pytest.mark.command(
@@ -322,11 +322,7 @@ def test_delete(kubectl, bench):
         "-f",
         bench.file("cm.yaml", *[config_map(f"c{n}", {"odd": str(n % 2)}) for n in range(5)]),
     )
-    assert (
-        kubectl("delete", "cm", "c0", "--dry-run=server").lines
-        == ['configmap "c0" deleted (server dry run)']
-        or True
-    )
+    assert "(server dry run)" in kubectl("delete", "cm", "c0", "--dry-run=server").out
     assert kubectl.get("cm", "c0")
     kubectl("delete", "cm", "c0")
     kubectl("delete", "cm", "-l", "odd=1")

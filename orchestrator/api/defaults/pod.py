@@ -60,6 +60,8 @@ def default_pod_spec(spec: Document) -> None:
         spec["serviceAccountName"] = spec["serviceAccount"]
     for container in containers(spec):
         _container(container, host_network=spec.get("hostNetwork") is True)
+    for container in spec.get("ephemeralContainers") or ():
+        _container(container, host_network=False)
     for volume in spec.get("volumes") or ():
         _volume(volume)
 

@@ -183,7 +183,10 @@ class SecurityContext(View, frozen=True):
 
 
 class Container(View, frozen=True):
-    """One container of a pod (init containers too; `restart_policy` "Always" makes a sidecar)."""
+    """One container of a pod (init containers too; `restart_policy` "Always" makes a sidecar).
+
+    `target_container_name` is of ephemeral containers: whose processes it sees.
+    """
 
     name: str = ""
     image: str = ""
@@ -202,6 +205,7 @@ class Container(View, frozen=True):
     image_pull_policy: str = ""
     security_context: SecurityContext | None = None
     restart_policy: str = ""
+    target_container_name: str = ""
     termination_message_path: str = "/dev/termination-log"
     stdin: bool = False
     stdin_once: bool = False

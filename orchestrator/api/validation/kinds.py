@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from orchestrator.api.resources import Resource
-from orchestrator.api.validation import cluster, pod, service, workload
+from orchestrator.api.validation import cluster, ephemeral, pod, service, workload
 from orchestrator.api.validation.collector import Faults
 from orchestrator.api.validation.meta import validate_meta, validate_meta_update
 from orchestrator.kit.errors import Cause
@@ -27,6 +27,9 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "secrets": cluster.validate_secret,
     "services": service.validate_service,
 })  # fmt: skip
+_CREATE_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
+    "pods": ephemeral.validate_absent,
+})  # fmt: skip
 _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
     "configmaps": cluster.validate_config_map_update,
     "deployments.apps": workload.validate_workload_update,
@@ -37,6 +40,9 @@ _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
     "secrets": cluster.validate_secret_update,
     "services": service.validate_service_update,
 })  # fmt: skip
+_SUBRESOURCE_CHECKS: Final[Mapping[tuple[str, str], _UpdateCheck]] = MappingProxyType({
+    ("pods", "ephemeralcontainers"): ephemeral.validate_ephemeral_update,
+})  # fmt: skip
 _STATUS_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "nodes": cluster.validate_node_status,
 })  # fmt: skip
@@ -46,9 +52,10 @@ def validate_create(resource: Resource, document: Document) -> tuple[Cause, ...]
     """All faults of a new object: right types, defaults filled in. Empty when it is fine."""
     faults = Faults()
     validate_meta(faults, resource, document)
-    check = _CHECKS.get(resource.resource)
-    if check is not None:
-        check(faults, document)
+    for checks in (_CREATE_CHECKS, _CHECKS):
+        check = checks.get(resource.resource)
+        if check is not None:
+            check(faults, document)
     return tuple(faults.causes)
 
 
@@ -57,6 +64,10 @@ def validate_update(
 ) -> tuple[Cause, ...]:
     """All faults of an object that is to replace another, or (status) the status of another."""
     faults = Faults()
+    change = _SUBRESOURCE_CHECKS.get((resource.resource, subresource))
+    if change is not None:
+        change(faults, document, old)
+        return tuple(faults.causes)
     if subresource:
         check = _STATUS_CHECKS.get(resource.resource)
         if check is not None:

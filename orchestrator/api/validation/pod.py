@@ -30,6 +30,9 @@ def validate_pod(faults: Faults, document: Document) -> None:
 
 def validate_pod_spec(faults: Faults, path: str, spec: Document) -> None:
     """The spec of a pod or a template; `path` is "spec" or "spec.template.spec"."""
+    if spec.get("ephemeralContainers") and path != "spec":
+        text = "ephemeral containers not allowed in pod template"
+        faults.forbidden(f"{path}.ephemeralContainers", text)
     volumes = validate_volumes(faults, f"{path}.volumes", spec.get("volumes") or ())
     context = PodContext(
         volumes,

@@ -69,7 +69,8 @@ def pod(
 
 def named(of: Pod, name: str) -> Container:
     """A container of a pod."""
-    every = (*of.spec.init_containers, *of.spec.containers)
+    spec = of.spec
+    every = (*spec.init_containers, *spec.containers, *spec.ephemeral_containers)
     return next(c for c in every if c.name == name)
 
 
