@@ -34,6 +34,16 @@ _BY_RESOURCE: Final[Mapping[str, Mapping[str, _Path]]] = MappingProxyType({
         ),
         "source": ("source", "component"),
     },
+    "events.events.k8s.io": {  # as core Events are stored
+        **{
+            f"regarding.{name}": ("involvedObject", name)
+            for name in (
+                "kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath",
+            )
+        },
+        **_dotted("reason", "type"),
+        "reportingController": ("reportingComponent",),
+    },
     "secrets": _dotted("type"),
     "namespaces": {**_dotted("status.phase"), "name": ("metadata", "name")},
     "nodes": _dotted("spec.unschedulable"),

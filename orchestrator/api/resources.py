@@ -234,6 +234,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     _grouped("coordination.k8s.io", "Lease", "leases"),
     _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+    _grouped("events.k8s.io", "Event", "events", "ev", stored_as="events"),
     _grouped(
         "networking.k8s.io", "IngressClass", "ingressclasses", namespaced=False, verbs=READ_VERBS
     ),

@@ -1,7 +1,9 @@
 """Objects in the form that a client asked for: as they are, as a Table, or metadata only.
 
-Lists of objects splice the stored bytes and never decode them. Source: Kubernetes API concepts,
-"Receiving resources as Tables"; meta/v1 Table, PartialObjectMetadata.
+What comes in here is as it is stored; what goes out is in the version that was asked for. Lists of
+objects that are stored in that version splice the stored bytes and never decode them.
+Source: Kubernetes API concepts, "Receiving resources as Tables"; meta/v1 Table,
+PartialObjectMetadata.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from orchestrator.api.conversion.versions import converts, from_stored
 from orchestrator.api.resources import Resource
 from orchestrator.api.tables.table import table_for
 from orchestrator.apiserver.negotiation import AnswerFormat, Form
@@ -46,8 +49,17 @@ class ListMeta:
         return meta
 
 
+def in_version(resource: Resource, item: StoredObject) -> StoredObject:
+    """An object in the version that a row serves; the argument itself when it is stored so."""
+    if not converts(resource):
+        return item
+    return StoredObject(item.key, item.revision, _encode(from_stored(resource, item.doc)))
+
+
 def list_bytes(resource: Resource, items: Sequence[StoredObject], meta: ListMeta) -> bytes:
     """A list of whole objects, items spliced from their stored bytes."""
+    if converts(resource):
+        items = [in_version(resource, item) for item in items]
     return b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}' % (
         resource.list_kind.encode(),
         resource.api_version.encode(),
@@ -72,7 +84,7 @@ def rendered_list(
             "kind": "PartialObjectMetadataList",
             "apiVersion": f"meta.k8s.io/{wanted.version}",
             "metadata": meta.document(),
-            "items": [partial(item.doc, wanted.version) for item in items],
+            "items": [partial(in_version(resource, item).doc, wanted.version) for item in items],
         })  # fmt: skip
     return list_bytes(resource, items, meta)
 
@@ -84,6 +96,7 @@ def rendered_object(
     if wanted.form is Form.TABLE:
         meta = {"resourceVersion": str(item.revision)}
         return _encode(table(resource, [item], meta, wanted.version, include, now_s))
+    item = in_version(resource, item)
     if wanted.form is Form.PARTIAL:
         return _encode(partial(item.doc, wanted.version))
     return item.data
@@ -116,7 +129,10 @@ def table(
         "metadata": meta,
         "columnDefinitions": definitions if columns else None,
         "rows": [
-            {"cells": cells, "object": _row_object(item.doc, version, include)}
+            {
+                "cells": cells,
+                "object": _row_object(in_version(resource, item).doc, version, include),
+            }
             for item, cells in zip(items, rows, strict=True)
         ],
     }

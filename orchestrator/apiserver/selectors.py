@@ -45,7 +45,7 @@ def read_filter(query: Query, resource: Resource, name: str = "") -> Filter:
     """
     try:
         labels = parse_label_selector(query.text("labelSelector"))
-        fields = parse_field_selector(query.text("fieldSelector"), resource.resource)
+        fields = parse_field_selector(query.text("fieldSelector"), resource.group_resource)
     except ValueError as error:
         raise BadRequest(str(error)) from error
     return Filter(labels or None, fields or None, name)

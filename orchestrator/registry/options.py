@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from orchestrator.api.resources import Resource
 from orchestrator.kit.ids import Revision, Uid
 from orchestrator.store.objects import StoredObject
 
@@ -33,12 +34,14 @@ class WriteOptions:
         field_manager: who writes, for the record.
         field_validation: what to do about unknown fields: drop silently, drop and warn, refuse.
         warnings: the registry appends sentences for `Warning:` headers here.
+        asked: the row whose version the document or patch is in; None: the stored one's.
     """
 
     dry_run: bool = False
     field_manager: str = ""
     field_validation: FieldValidation = "Warn"
     warnings: list[str] = field(default_factory=list)
+    asked: Resource | None = None
 
 
 @dataclass(frozen=True, slots=True)

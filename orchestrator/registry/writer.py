@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from orchestrator.api import metadata, unsupported
+from orchestrator.api.conversion.versions import from_stored, to_stored
 from orchestrator.api.defaults.kinds import apply_defaults
 from orchestrator.api.patch import json_patch, merge_patch
 from orchestrator.api.patch.strategic import strategic_merge
@@ -33,7 +34,7 @@ from orchestrator.store.objects import Delete, Document, Draft, Put, StoredObjec
 from orchestrator.store.store import Store
 
 Change = Callable[[Document], Document]
-"""From a fresh copy of the stored document to the wanted one."""
+"""From a fresh copy of the stored document, in the asked version, to the wanted one."""
 
 _NAME_ATTEMPTS: Final = 8
 _RACE_ATTEMPTS: Final = 5
@@ -67,7 +68,8 @@ class Writer:
         options: WriteOptions,
     ) -> StoredObject:
         """See `Registry.create`."""
-        document = admit_document(resource, source, options)
+        asked = options.asked or resource
+        document = to_stored(asked, admit_document(asked, source, options))
         meta = document["metadata"]
         if meta.get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
@@ -104,9 +106,10 @@ class Writer:
         )
         apply_defaults(resource.resource, document)
         admission.admit_created(resource.resource, document, self._settings.lost_node_toleration_s)
-        causes = validate_create(resource, document)
+        asked = options.asked or resource
+        causes = validate_create(asked, document)
         if causes:
-            raise faults.invalid(resource, key.name, causes)
+            raise faults.invalid(asked, key.name, causes)
         options.warnings.extend(unsupported.warnings(resource.resource, document))
         async with self.locks.hold(key):
             if namespace:
@@ -146,7 +149,11 @@ class Writer:
     ) -> StoredObject:
         """See `Registry.patch`."""
         return await self.change(
-            resource, key, lambda current: _patched(resource, current, patch), subresource, options
+            resource,
+            key,
+            lambda current: _patched(options.asked or resource, current, patch),
+            subresource,
+            options,
         )
 
     async def change(
@@ -164,12 +171,13 @@ class Writer:
             Conflict: the wanted document names another revision or uid than the stored one.
             Invalid: it may not be as wanted.
         """
+        asked = options.asked or resource
         for attempt in range(_RACE_ATTEMPTS):
             async with self.locks.hold(key):
                 stored = self._stored(key)
-                wanted = change(stored.thawed())
+                wanted = change(from_stored(asked, stored.thawed()))
                 _check_identity(key, stored, wanted)
-                wanted = admit_document(resource, wanted, options)
+                wanted = to_stored(asked, admit_document(asked, wanted, options))
                 wanted = strategy.prepare_update(resource, stored.thawed(), wanted, subresource)
                 self._finish_update(resource, key, stored, wanted, subresource, options)
                 if strategy.same(stored.doc, wanted):
@@ -194,9 +202,10 @@ class Writer:
     ) -> None:
         apply_defaults(resource.resource, wanted)
         strategy.count_generation(resource, stored.doc, wanted)
-        causes = validate_update(resource, wanted, stored.doc, subresource)
+        asked = options.asked or resource
+        causes = validate_update(asked, wanted, stored.doc, subresource)
         if causes:
-            raise faults.invalid(resource, key.name, causes)
+            raise faults.invalid(asked, key.name, causes)
         if not subresource:
             told = unsupported.warnings(resource.resource, stored.doc)
             found = unsupported.warnings(resource.resource, wanted)

@@ -41,9 +41,9 @@ def default_secret(document: Document) -> None:
 
 
 def default_event(document: Document) -> None:
-    """The namespace of what it is about, and the reporting component."""
+    """The reporting component; events with an eventTime say it themselves and have no source."""
     source = document.setdefault("source", {})
-    if document.get("reportingComponent"):
+    if document.get("reportingComponent") and not document.get("eventTime"):
         source.setdefault("component", document["reportingComponent"])
     document.setdefault("reportingComponent", source.get("component", ""))
     document.setdefault("reportingInstance", "")

@@ -115,7 +115,8 @@ def validate_event(faults: Faults, document: Document) -> None:
     """An Event stands in the namespace of what it is about, or in default."""
     involved = (document.get("involvedObject") or {}).get("namespace", "")
     home = document["metadata"].get("namespace", "")
-    if home != (involved or "default") and not (not involved and home == "kube-system"):
+    elsewhere = home != (involved or "default") and not (not involved and home == "kube-system")
+    if elsewhere and not (document.get("eventTime") and involved):
         text = "does not match event.namespace"
         faults.invalid("involvedObject.namespace", involved, text)
     kind = document.get("type", "")

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from orchestrator.api.resources import Resource
-from orchestrator.api.validation import cluster, ephemeral, pod, service, workload
+from orchestrator.api.validation import cluster, ephemeral, events, pod, service, workload
 from orchestrator.api.validation.collector import Faults
 from orchestrator.api.validation.meta import validate_meta, validate_meta_update
 from orchestrator.kit.errors import Cause
@@ -47,15 +47,25 @@ _STATUS_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "nodes": cluster.validate_node_status,
 })  # fmt: skip
 
+_NEW_EVENTS: Final = "events.events.k8s.io"
+"""The version of Event that asks for more, although it is stored as the other one."""
+
 
 def validate_create(resource: Resource, document: Document) -> tuple[Cause, ...]:
-    """All faults of a new object: right types, defaults filled in. Empty when it is fine."""
+    """All faults of a new object: right types, defaults filled in. Empty when it is fine.
+
+    Args:
+        resource: the row that the client wrote to.
+        document: in the stored version.
+    """
     faults = Faults()
     validate_meta(faults, resource, document)
     for checks in (_CREATE_CHECKS, _CHECKS):
         check = checks.get(resource.resource)
         if check is not None:
             check(faults, document)
+    if resource.group_resource == _NEW_EVENTS:
+        events.validate_new_style(faults, document)
     return tuple(faults.causes)
 
 
@@ -78,6 +88,8 @@ def validate_update(
     update_check = _UPDATE_CHECKS.get(resource.resource)
     if update_check is not None:
         update_check(faults, document, old)
+    if resource.group_resource == _NEW_EVENTS:
+        events.validate_new_style_update(faults, document, old)
     check = _CHECKS.get(resource.resource)
     unchanged = {k: v for k, v in document.items() if k != "metadata"} == {
         k: v for k, v in old.items() if k != "metadata"

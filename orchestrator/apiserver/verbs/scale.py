@@ -83,7 +83,7 @@ async def _set(
     if expected:
         change["metadata"] = {"resourceVersion": str(expected)}
     written = await services.registry.patch(
-        key_of(path), Patch("merge", change), options=write_options(request)
+        key_of(path), Patch("merge", change), options=write_options(request, path.resource)
     )
     return _answer(request, scale_of(written))
 

@@ -18,7 +18,7 @@ import msgspec
 from orchestrator.api.resources import Resource
 from orchestrator.apiserver.answers import send_part, start_stream
 from orchestrator.apiserver.errors import status_of
-from orchestrator.apiserver.forms import include_object, partial, table
+from orchestrator.apiserver.forms import in_version, include_object, partial, table
 from orchestrator.apiserver.negotiation import JSON, AnswerFormat, Form, answer_format
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Query, Request
@@ -255,9 +255,9 @@ class _Lines:
 
     def _object(self, item: StoredObject) -> bytes:
         if self._wanted.form is Form.OBJECT:
-            return item.data
+            return in_version(self._resource, item).data
         if self._wanted.form is Form.PARTIAL:
-            return _encode(partial(item.doc, self._wanted.version))
+            return _encode(partial(in_version(self._resource, item).doc, self._wanted.version))
         first, self._columns_sent = not self._columns_sent, True
         meta = {"resourceVersion": str(item.revision)}
         return _encode(

@@ -26,7 +26,7 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
         ApiError: AlreadyExists, Invalid, BadRequest, ... as the registry says.
     """
     answer_format(request.header(b"accept"))
-    options = write_options(request)
+    options = write_options(request, path.resource)
     document = await read_document(request, services.settings.max_depth)
     require_kind(document, path.resource)
     namespace = body_namespace(document, path)
@@ -39,7 +39,7 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
 async def update(services: Services, request: Request, path: ObjectPath) -> Answer:
     """PUT of an object or its status: 200 with the object; 201 never, a missing object is 404."""
     answer_format(request.header(b"accept"))
-    options = write_options(request)
+    options = write_options(request, path.resource)
     document = await read_document(request, services.settings.max_depth)
     require_kind(document, path.resource)
     require_same_name(document, path)
@@ -53,7 +53,7 @@ async def update(services: Services, request: Request, path: ObjectPath) -> Answ
 async def patch(services: Services, request: Request, path: ObjectPath) -> Answer:
     """PATCH of an object or its status, by content type json, merge or strategic."""
     answer_format(request.header(b"accept"))
-    options = write_options(request)
+    options = write_options(request, path.resource)
     change = await read_patch(services, request)
     written = await services.registry.patch(
         key_of(path), change, subresource=path.subresource, options=options
@@ -79,7 +79,7 @@ async def read_patch(services: Services, request: Request) -> Patch:
     return Patch(kind, body)
 
 
-def write_options(request: Request) -> WriteOptions:
+def write_options(request: Request, asked: Resource) -> WriteOptions:
     """dryRun, fieldManager and fieldValidation of the query.
 
     Raises:
@@ -97,6 +97,7 @@ def write_options(request: Request) -> WriteOptions:
         field_manager=query.text("fieldManager"),
         field_validation=cast("FieldValidation", validation),
         warnings=request.warnings,
+        asked=asked,
     )
 
 
