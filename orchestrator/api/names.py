@@ -32,6 +32,10 @@ DEPLOYMENT_REVISION: Final = "deployment.kubernetes.io/revision"
 DEPLOYMENT_DESIRED_REPLICAS: Final = "deployment.kubernetes.io/desired-replicas"
 DEPLOYMENT_MAX_REPLICAS: Final = "deployment.kubernetes.io/max-replicas"
 
+# ---- on IngressClasses
+INGRESS_CONTROLLER: Final = "orch.dev/load-balancer"
+"""What `spec.controller` says when the load balancer serves the Ingresses of the class."""
+
 # ---- on EndpointSlices
 SLICE_SERVICE: Final = "kubernetes.io/service-name"
 SLICE_MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
@@ -44,7 +48,7 @@ CONTAINER_POD_NAME: Final = "orch.dev/pod-name"
 CONTAINER_POD_UID: Final = "orch.dev/pod-uid"
 CONTAINER_NAME: Final = "orch.dev/container"
 CONTAINER_ROLE: Final = "orch.dev/role"
-"""Value: "app", "init" or "sandbox"."""
+"""Value: "app", "init", "ephemeral" or "sandbox"."""
 CONTAINER_SPEC_HASH: Final = "orch.dev/spec-hash"
 CONTAINER_ATTEMPT: Final = "orch.dev/attempt"
 

@@ -236,13 +236,12 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
     _grouped("events.k8s.io", "Event", "events", "ev", stored_as="events"),
     _grouped(
-        "networking.k8s.io", "IngressClass", "ingressclasses", namespaced=False, verbs=READ_VERBS
+        "networking.k8s.io", "IngressClass", "ingressclasses", namespaced=False
     ),
     _grouped(
-        "networking.k8s.io", "Ingress", "ingresses", "ing", verbs=READ_VERBS,
-        subresources=(_status("Ingress"),),
+        "networking.k8s.io", "Ingress", "ingresses", "ing", subresources=(_status("Ingress"),)
     ),
-    _grouped("networking.k8s.io", "NetworkPolicy", "networkpolicies", "netpol", verbs=READ_VERBS),
+    _grouped("networking.k8s.io", "NetworkPolicy", "networkpolicies", "netpol"),
     _grouped(
         "policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", verbs=READ_VERBS,
         subresources=(_status("PodDisruptionBudget"),),

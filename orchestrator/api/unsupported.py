@@ -90,6 +90,11 @@ UNSUPPORTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
         "spec.trafficDistribution",
         "spec.type=NodePort",
     ),
+    "ingressclasses.networking.k8s.io": ("spec.parameters",),
+    "ingresses.networking.k8s.io": (
+        "spec.defaultBackend.resource", "spec.rules[].http.paths[].backend.resource",
+    ),
+    "networkpolicies.networking.k8s.io": ("spec",),
     "serviceaccounts": ("automountServiceAccountToken", "imagePullSecrets", "secrets"),
     "nodes": ("spec.configSource",),
 })  # fmt: skip

@@ -9,7 +9,7 @@ needs is deleted.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
@@ -18,13 +18,17 @@ import structlog
 
 from orchestrator.api.names import POD_DRAINED
 from orchestrator.api.types.apps import EndpointSlice
+from orchestrator.api.types.config import Secret
+from orchestrator.api.types.networking import Ingress, IngressClass
 from orchestrator.api.types.node import Node
 from orchestrator.api.types.service import Service
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
+from orchestrator.loadbalancer.certificates import bundle
 from orchestrator.loadbalancer.desired import Desired, PodId, Refused, desired, wanted_ports
 from orchestrator.loadbalancer.diff import Observed, busy_pods, changes, cuts
+from orchestrator.loadbalancer.routes import Routes, Unrouted, is_ours, routes
 from orchestrator.loadbalancer.runtime import SocketFailed
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 from orchestrator.loadbalancer.supervisor import BalancerFailed, Supervisor
@@ -35,7 +39,9 @@ from orchestrator.store.store import Store
 
 _log: Final = structlog.get_logger("loadbalancer")
 _SLICES: Final = "endpointslices.discovery.k8s.io"
-_SOURCES: Final = frozenset({"services", _SLICES})
+_INGRESSES: Final = "ingresses.networking.k8s.io"
+_CLASSES: Final = "ingressclasses.networking.k8s.io"
+_SOURCES: Final = frozenset({"services", _SLICES, _INGRESSES, _CLASSES})
 _LOOK_S: Final = 2.0
 _SILENT_S: Final = 5.0
 _LEAVING_LOOK_S: Final = 0.2
@@ -76,7 +82,13 @@ class LoadBalancer:
         self._settings = settings
         self._clock = clock
         self._advertise = settings.advertise or advertise
-        self._reserved = {**reserved, settings.port: "the balancer's own HTTP port"}
+        self._reserved = {
+            **reserved,
+            settings.port: "the balancer's own HTTP port",
+            settings.https_port: "the balancer's own HTTPS port",
+        }
+        self._secrets: frozenset[tuple[str, str]] = frozenset()
+        self._unrouted: frozenset[Unrouted] = frozenset()
         self._supervisor = Supervisor(folder, settings)
         self._due = asyncio.Event()
         self._leaving: dict[PodId, float] = {}
@@ -101,7 +113,10 @@ class LoadBalancer:
             unsubscribe()
 
     def _note(self, event: StoreEvent) -> None:
-        if event.object.key.resource in _SOURCES:
+        key = event.object.key
+        if key.resource in _SOURCES or (
+            key.resource == "secrets" and (key.namespace, key.name) in self._secrets
+        ):
             self._due.set()
 
     async def _step_safely(self) -> None:
@@ -124,8 +139,14 @@ class LoadBalancer:
         """
         services = [cast("Service", o.view) for o in self._store.list("services")]
         slices = [cast("EndpointSlice", o.view) for o in self._store.list(_SLICES)]
+        ingresses = [cast("Ingress", o.view) for o in self._store.list(_INGRESSES)]
+        classes = {o.key.name: cast("IngressClass", o.view) for o in self._store.list(_CLASSES)}
+        by_name = {(s.metadata.namespace, s.metadata.name): s for s in services}
+        routed = routes(ingresses, classes, by_name)
         ours = await self._supervisor.ports()
-        wanted = desired(services, slices, self._unusable(wanted_ports(services) - ours))
+        certificates = self._certificates(routed)
+        unusable = self._unusable(wanted_ports(services) - ours)
+        wanted = desired(services, slices, unusable, routed, certificates)
         runtime = self._supervisor.runtime
         failure: BalancerFailed | None = None
         try:
@@ -147,12 +168,27 @@ class LoadBalancer:
         writes: list[tuple[Intent, PodId | None]] = [
             *((_say_drained(pod), pod) for pod in self._drained(wanted, observed)),
             *((intent, None) for intent in self._statuses(services)),
+            *((intent, None) for intent in self._addresses(ingresses, classes)),
             *((intent, None) for intent in self._complaints(wanted)),
         ]
         for start in range(0, len(writes), _WRITES_AT_ONCE):
             await together(self._write(*w) for w in writes[start : start + _WRITES_AT_ONCE])
         if failure is not None:
             raise failure
+
+    def _certificates(self, routed: Routes) -> dict[str, str]:
+        """The certificates that Ingresses name, by file name; why one is not served is noted."""
+        self._secrets = frozenset(routed.secrets)
+        found: dict[str, str] = {}
+        for (namespace, name), ingress in routed.secrets.items():
+            stored = self._store.get(ObjectKey("secrets", namespace, name))
+            secret = cast("Secret", stored.view) if stored is not None else None
+            text, why = bundle(secret)
+            if text:
+                found[f"{namespace}_{name}"] = text
+            else:
+                routed.unrouted.append(Unrouted(namespace, ingress, f"secret {name} {why}"))
+        return found
 
     async def worker_pid(self) -> int:
         """The process id of the worker that serves now."""
@@ -219,10 +255,37 @@ class LoadBalancer:
             intents.append(Patch(key, status, "status", uid=Uid(service.metadata.uid)))
         return intents
 
+    def _addresses(
+        self, ingresses: Sequence[Ingress], classes: Mapping[str, IngressClass]
+    ) -> list[Intent]:
+        intents: list[Intent] = []
+        for ingress in ingresses:
+            given = [i.ip for i in ingress.status.load_balancer.ingress]
+            right = [self._advertise] if is_ours(ingress, classes) else []
+            if given == right or (given and given != [self._advertise]):
+                continue  # another controller's word stays
+            key = ObjectKey(_INGRESSES, ingress.metadata.namespace, ingress.metadata.name)
+            addresses = [{"ip": address} for address in right]
+            status = {"status": {"loadBalancer": {"ingress": addresses or None}}}
+            intents.append(Patch(key, status, "status", uid=Uid(ingress.metadata.uid)))
+        return intents
+
     def _complaints(self, wanted: Desired) -> list[Intent]:
+        fresh = frozenset(wanted.unrouted) - self._unrouted
+        self._unrouted = frozenset(wanted.unrouted)
         new = frozenset(wanted.refused) - self._refused
         self._refused = frozenset(wanted.refused)
-        return [
+        intents: list[Intent] = [
+            Record(
+                ObjectKey(_INGRESSES, each.namespace, each.ingress),
+                "Warning",
+                "Unrouted",
+                each.reason,
+                COMPONENT,
+            )
+            for each in sorted(fresh)
+        ]
+        intents += [
             Record(
                 ObjectKey("services", item.namespace, item.service),
                 "Warning",
@@ -232,6 +295,7 @@ class LoadBalancer:
             )
             for item in sorted(new, key=repr)
         ]
+        return intents
 
 
 def _say_drained(pod: PodId) -> Patch:

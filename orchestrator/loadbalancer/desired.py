@@ -5,6 +5,9 @@ in namespace default, else `/<namespace>/<service>/...`; the prefix is stripped.
 Service that HTTP goes to is the one with appProtocol http, else named http or web, else its first
 TCP port.
 
+Ingress rules with a host go before that, rules without one after the host names of Services and
+before their paths (see `routes`).
+
 Ports of type LoadBalancer and NodePort are TCP, but where the Service says that it speaks HTTP
 (appProtocol http, or else the name http) they are served as HTTP: only then can a request be told
 from its connection, so that clients that keep theirs notice nothing of a rolling update.
@@ -12,12 +15,13 @@ from its connection, so that clients that keep theirs notice nothing of a rollin
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from orchestrator.api.names import SLICE_SERVICE
 from orchestrator.api.types.apps import Endpoint, EndpointSlice
 from orchestrator.api.types.service import Service, ServicePort
+from orchestrator.loadbalancer.routes import Routes, Unrouted
 
 DEFAULT_NAMESPACE: Final = "default"
 _HTTP_NAMES: Final = ("http", "web")
@@ -114,6 +118,11 @@ class Desired:
         hosts: "<service>.<namespace>" to backend name.
         paths: "<service>" (namespace default) and "<namespace>/<service>" to backend name.
         listeners: sorted by port.
+        exact: of `routes.Routes`.
+        prefixes: of `routes.Routes`.
+        fallback: of `routes.Routes`.
+        certificates: by file name: chain and key, PEM.
+        unrouted: parts of Ingresses that lead nowhere.
         refused: ports that could not be given.
         leaving: (namespace, name, uid) of all pods that leave, whether they have a server or not.
     """
@@ -122,12 +131,21 @@ class Desired:
     hosts: Mapping[str, str]
     paths: Mapping[str, str]
     listeners: tuple[Listener, ...]
+    exact: Mapping[str, str] = field(default_factory=dict)
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    fallback: str = ""
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    unrouted: tuple[Unrouted, ...] = ()
     refused: tuple[Refused, ...] = ()
     leaving: frozenset[PodId] = frozenset()
 
 
 def desired(
-    services: Iterable[Service], slices: Iterable[EndpointSlice], unusable: Mapping[int, str]
+    services: Iterable[Service],
+    slices: Iterable[EndpointSlice],
+    unusable: Mapping[int, str],
+    routed: Routes | None = None,
+    certificates: Mapping[str, str] | None = None,
 ) -> Desired:
     """What to serve.
 
@@ -135,7 +153,10 @@ def desired(
         services: all Services.
         slices: all EndpointSlices.
         unusable: ports that cannot be bound, each with the reason in words.
+        routed: where Ingresses lead.
+        certificates: those of the Ingresses, by file name.
     """
+    routed = routed or Routes()
     by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
     leaving: set[PodId] = set()
     for piece in slices:
@@ -184,11 +205,19 @@ def desired(
                     refused.append(Refused(meta.namespace, meta.name, number, reason))
                 else:
                     ports[number] = Listener(number, backend.name, backend.mode)
+    for name, (service, port) in routed.ports.items():
+        mine = by_service.get((service.metadata.namespace, service.metadata.name), [])
+        backends.setdefault(name, _backend(service, port, "http", mine))
     return Desired(
         backends=backends,
         hosts=hosts,
         paths=paths,
         listeners=tuple(ports[p] for p in sorted(ports)),
+        exact=routed.exact,
+        prefixes=routed.prefixes,
+        fallback=routed.fallback,
+        certificates=certificates or {},
+        unrouted=tuple(dict.fromkeys(routed.unrouted)),
         refused=tuple(refused),
         leaving=frozenset(pod for pod in leaving if pod[2]),
     )

@@ -4,10 +4,11 @@ Everything that a reload needs is in the two maps and the configuration; equal i
 Source: HAProxy Configuration Manual 2.6.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.loadbalancer.desired import Backend, Desired, Server
+from orchestrator.loadbalancer.routes import NO_BACKEND
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 
 
@@ -18,6 +19,9 @@ class Paths:
     config: str
     hosts_map: str
     paths_map: str
+    exact_map: str
+    prefixes_map: str
+    certificates: str
     socket: str
     master: str
     pid: str
@@ -34,9 +38,32 @@ def render_map(entries: Mapping[str, str]) -> str:
     return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
 
 
+def render_certificates(names: Iterable[str], paths: Paths) -> str:
+    """The list of certificate files; HAProxy finds in them for which hosts they are."""
+    return "".join(f"{certificate_path(name, paths)}\n" for name in sorted(names))
+
+
+def certificate_path(name: str, paths: Paths) -> str:
+    """Where one certificate is, with its key."""
+    return f"{paths.certificates}.d/{name}.pem"
+
+
+def files(wanted: Desired, settings: LoadBalancerSettings, paths: Paths) -> dict[str, str]:
+    """All files by absolute path."""
+    return {
+        paths.config: render(wanted, settings, paths),
+        paths.hosts_map: render_map(wanted.hosts),
+        paths.paths_map: render_map(wanted.paths),
+        paths.exact_map: render_map(wanted.exact),
+        paths.prefixes_map: render_map(wanted.prefixes),
+        paths.certificates: render_certificates(wanted.certificates, paths),
+        **{certificate_path(name, paths): text for name, text in wanted.certificates.items()},
+    }
+
+
 def render(wanted: Desired, settings: LoadBalancerSettings, paths: Paths) -> str:
     """The whole configuration."""
-    parts = [_head(settings, paths), _http(settings, paths)]
+    parts = [_head(settings, paths), _http(wanted, settings, paths), _NOWHERE]
     parts += [
         f"frontend port_{item.port}\n"
         f"    mode {item.mode}\n"
@@ -52,10 +79,8 @@ def shape(wanted: Desired, settings: LoadBalancerSettings, paths: Paths) -> str:
     """What only a reload can change, as text: everything but the servers, maps included."""
     empty = {name: replace(b, servers=()) for name, b in wanted.backends.items()}
     parts = [
-        render(replace(wanted, backends=empty), settings, paths),
         check_options(settings),
-        render_map(wanted.hosts),
-        render_map(wanted.paths),
+        *files(replace(wanted, backends=empty), settings, paths).values(),
     ]
     return "\n".join(parts)
 
@@ -128,26 +153,56 @@ defaults
 """
 
 
-def _http(settings: LoadBalancerSettings, paths: Paths) -> str:
+_NOWHERE = f"""\
+backend {NO_BACKEND}
+    mode http
+    http-request return status 503 content-type text/plain string "the service of this Ingress rule is not there\\n"
+"""
+
+
+def _http(wanted: Desired, settings: LoadBalancerSettings, paths: Paths) -> str:
+    tls = f"    bind {settings.host}:{settings.https_port} ssl crt-list {paths.certificates} alpn h2,http/1.1\n"
+    last = f"    http-request set-var(txn.backend) str({wanted.fallback}) unless found\n"
     return f"""\
 frontend http
     mode http
     bind {settings.host}:{settings.port}
+{tls if wanted.certificates else ""}\
+    acl found var(txn.backend) -m found
+    http-request set-header X-Forwarded-Proto http unless {{ ssl_fc }}
+    http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
+    http-request set-var(txn.host) req.hdr(host),lower,word(1,:)
+    http-request set-var(txn.wild) var(txn.host),regsub(^[^.]+,*)
+    http-request set-var(txn.any) str(*)
+    http-request set-var(txn.path) path
+    http-request set-var(txn.slashed) path,regsub(/*$,/)
+{_ingress("host", paths)}\
+{_ingress("wild", paths)}\
     http-request set-var(txn.service) req.hdr(host),lower,word(1,:),word(1,.)
     http-request set-var(txn.namespace) req.hdr(host),lower,word(1,:),word(2,.)
-    http-request set-var(txn.backend) var(txn.service),concat(.,txn.namespace),map_str({paths.hosts_map})
-    acl by_host var(txn.backend) -m found
-    http-request set-var(txn.first) path,word(1,/) unless by_host
-    http-request set-var(txn.second) path,word(2,/) unless by_host
-    http-request set-var(txn.backend) var(txn.first),map_str({paths.paths_map}) unless by_host
-    acl routed var(txn.backend) -m found
-    http-request set-var(txn.strip) int(1) if routed {{ var(txn.first) -m found }}
-    http-request set-var(txn.backend) var(txn.first),concat(/,txn.second),map_str({paths.paths_map}) unless routed
-    http-request set-var(txn.strip) int(2) if routed {{ var(txn.first) -m found }} !{{ var(txn.strip) -m found }}
+    http-request set-var(txn.backend) var(txn.service),concat(.,txn.namespace),map_str({paths.hosts_map}) unless found
+{_ingress("any", paths)}\
+    http-request set-var(txn.by_name) int(1) if found
+    acl by_name var(txn.by_name) -m found
+    http-request set-var(txn.first) path,word(1,/) unless by_name
+    http-request set-var(txn.second) path,word(2,/) unless by_name
+    http-request set-var(txn.backend) var(txn.first),map_str({paths.paths_map}) unless by_name
+    http-request set-var(txn.strip) int(1) if found {{ var(txn.first) -m found }}
+    http-request set-var(txn.backend) var(txn.first),concat(/,txn.second),map_str({paths.paths_map}) unless found
+    http-request set-var(txn.strip) int(2) if found {{ var(txn.first) -m found }} !{{ var(txn.strip) -m found }}
     http-request set-header X-Forwarded-Prefix /%[var(txn.first)] if {{ var(txn.strip) -m int 1 }}
     http-request set-header X-Forwarded-Prefix /%[var(txn.first)]/%[var(txn.second)] if {{ var(txn.strip) -m int 2 }}
     http-request set-path %[path,regsub(^/+[^/]+/*,/)] if {{ var(txn.strip) -m int 1 }}
     http-request set-path %[path,regsub(^/+[^/]+/+[^/]+/*,/)] if {{ var(txn.strip) -m int 2 }}
-    http-request return status 404 content-type text/plain string "{NO_SERVICE}" unless routed
+{last if wanted.fallback else ""}\
+    http-request return status 404 content-type text/plain string "{NO_SERVICE}" unless found
     use_backend %[var(txn.backend)]
+"""
+
+
+def _ingress(host: str, paths: Paths) -> str:
+    """Looks for a rule by one form of the host: exact paths first, then the longest prefix."""
+    return f"""\
+    http-request set-var(txn.backend) var(txn.{host}),concat(,txn.path),map_str({paths.exact_map}) unless found
+    http-request set-var(txn.backend) var(txn.{host}),concat(,txn.slashed),map_beg({paths.prefixes_map}) unless found
 """

@@ -11,6 +11,7 @@ class LoadBalancerSettings:
         enabled: whether this server runs a balancer at all.
         host: address that all listeners bind; every IPv4 address by default.
         port: of the HTTP entry by host name and path.
+        https_port: of the HTTPS entry, which is there when an Ingress names a certificate.
         advertise: address that Services of type LoadBalancer show as theirs; "" for the server's.
         binary: path of the HAProxy to run; "" for the one on PATH, else the packaged one.
         check_interval_ms: between TCP checks of a backend; with two failures it is out, which
@@ -27,6 +28,7 @@ class LoadBalancerSettings:
     enabled: bool = True
     host: str = "0.0.0.0"
     port: int = 8081
+    https_port: int = 8443
     advertise: str = ""
     binary: str = ""
     check_interval_ms: int = 1000

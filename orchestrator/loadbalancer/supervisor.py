@@ -18,8 +18,9 @@ from typing import Final
 import structlog
 
 from orchestrator.kit.errors import OrchError
+from orchestrator.loadbalancer import render
 from orchestrator.loadbalancer.desired import Desired
-from orchestrator.loadbalancer.render import Paths, render, render_map, shape
+from orchestrator.loadbalancer.render import Paths
 from orchestrator.loadbalancer.resolver import find_haproxy
 from orchestrator.loadbalancer.runtime import Master, NobodyThere, Runtime, SocketFailed
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
@@ -43,6 +44,9 @@ def balancer_paths(folder: Path) -> Paths:
         config=str(folder / "haproxy.cfg"),
         hosts_map=str(folder / "hosts.map"),
         paths_map=str(folder / "paths.map"),
+        exact_map=str(folder / "exact.map"),
+        prefixes_map=str(folder / "prefixes.map"),
+        certificates=str(folder / "certificates"),
         socket=str(sockets / "worker.sock"),
         master=str(sockets / "master.sock"),
         pid=str(folder / "haproxy.pid"),
@@ -93,12 +97,8 @@ class Supervisor:
             SocketFailed: it runs but does not answer.
         """
         settings, paths = self._settings, self.paths
-        digest = hashlib.sha256(shape(wanted, settings, paths).encode()).hexdigest()
-        files = {
-            paths.config: render(wanted, settings, paths),
-            paths.hosts_map: render_map(wanted.hosts),
-            paths.paths_map: render_map(wanted.paths),
-        }
+        digest = hashlib.sha256(render.shape(wanted, settings, paths).encode()).hexdigest()
+        files = render.files(wanted, settings, paths)
         running = await asyncio.to_thread(self._read_marker)
         alive = await self.alive()
         if alive and running == digest:
@@ -117,6 +117,7 @@ class Supervisor:
             await asyncio.to_thread(self._write_all, before)
             raise
         await asyncio.to_thread(self._write, str(self._marker), digest)
+        await asyncio.to_thread(self._forget_certificates, files)
         return True
 
     async def _check(self, config: str) -> None:
@@ -200,6 +201,12 @@ class Supervisor:
         said = [line for line in lines if "[NOTICE]" not in line]
         return process.returncode or 0, "; ".join(said)
 
+    def _forget_certificates(self, files: Mapping[str, str]) -> None:
+        """Removes the keys that nothing names any more."""
+        for path in Path(f"{self.paths.certificates}.d").glob("*.pem"):
+            if str(path) not in files:
+                path.unlink(missing_ok=True)
+
     def _read_marker(self) -> str:
         return self._marker.read_text() if self._marker.exists() else ""
 
@@ -214,6 +221,7 @@ class Supervisor:
         if path.exists() and path.read_text() == text:
             return
         scratch = path.with_name(path.name + ".tmp")
+        scratch.touch(mode=0o600)
         scratch.write_text(text)
         scratch.replace(path)
 

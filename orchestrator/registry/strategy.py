@@ -50,6 +50,9 @@ _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
     "deployments.apps": Strategy(status=True, generation=True),
     "replicasets.apps": Strategy(status=True, generation=True),
     "endpointslices.discovery.k8s.io": Strategy(generation=True),
+    "ingressclasses.networking.k8s.io": Strategy(generation=True),
+    "ingresses.networking.k8s.io": Strategy(status=True, generation=True),
+    "networkpolicies.networking.k8s.io": Strategy(generation=True),
 })  # fmt: skip
 _PLAIN: Final = Strategy()
 

@@ -60,8 +60,14 @@ class World:
         self.store = store
         self.folder = folder
         self.port = free_port()
+        self.https_port = free_port()
         self.settings = LoadBalancerSettings(
-            host="127.0.0.1", port=self.port, binary=binary, check_interval_ms=200, drain_s=30.0
+            host="127.0.0.1",
+            port=self.port,
+            https_port=self.https_port,
+            binary=binary,
+            check_interval_ms=200,
+            drain_s=30.0,
         )
         self.clock = MovableClock()
         self.intents: list[Intent] = []
@@ -125,6 +131,16 @@ class World:
         """Writes a Service with one port, unless `spec` says otherwise."""
         ports = [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 80}]
         await self.put("Service", "services", name, spec={"ports": ports, **spec})
+
+    async def ingress(self, name: str, *rules: object, **spec: object) -> None:
+        """Writes an Ingress; a rule is (host, path type, path, service)."""
+        written = []
+        for host, kind, path, service in rules:  # type: ignore[attr-defined]  # see above
+            backend = {"service": {"name": service, "port": {"number": 80}}}
+            paths = [{"path": path, "pathType": kind, "backend": backend}]
+            written.append({"http": {"paths": paths}} | ({"host": host} if host else {}))
+        resource = "ingresses.networking.k8s.io"
+        await self.put("Ingress", resource, name, spec={"rules": written, **spec})
 
     async def slice(
         self, service: str, *backends: Backend, leaving: Sequence[Backend] = ()

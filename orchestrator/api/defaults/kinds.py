@@ -10,6 +10,7 @@ from orchestrator.api.defaults.cluster import (
     default_node,
     default_secret,
 )
+from orchestrator.api.defaults.networking import default_network_policy
 from orchestrator.api.defaults.pod import default_pod
 from orchestrator.api.defaults.service import (
     default_endpoint_slice,
@@ -26,6 +27,7 @@ _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "endpointslices.discovery.k8s.io": default_endpoint_slice,
     "events": default_event,
     "namespaces": default_namespace,
+    "networkpolicies.networking.k8s.io": default_network_policy,
     "nodes": default_node,
     "pods": default_pod,
     "replicasets.apps": default_replica_set,

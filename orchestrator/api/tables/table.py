@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from orchestrator.api.resources import Resource
-from orchestrator.api.tables import cluster, pod, service, workload
+from orchestrator.api.tables import cluster, networking, pod, service, workload
 from orchestrator.api.tables.cells import NAME, Cell, Column, Document
 
 _Cells = Callable[[Document, float], list[Cell]]
@@ -31,8 +31,17 @@ _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
     "endpoints": _Printer(service.ENDPOINTS_COLUMNS, service.endpoints_cells),
     "endpointslices.discovery.k8s.io": _Printer(service.SLICE_COLUMNS, service.slice_cells),
     "events": _Printer(cluster.EVENT_COLUMNS, cluster.event_cells),
+    "ingressclasses.networking.k8s.io": _Printer(
+        networking.CLASS_COLUMNS, networking.class_cells
+    ),
+    "ingresses.networking.k8s.io": _Printer(
+        networking.INGRESS_COLUMNS, networking.ingress_cells
+    ),
     "leases.coordination.k8s.io": _Printer(cluster.LEASE_COLUMNS, cluster.lease_cells),
     "namespaces": _Printer(cluster.NAMESPACE_COLUMNS, cluster.namespace_cells),
+    "networkpolicies.networking.k8s.io": _Printer(
+        networking.POLICY_COLUMNS, networking.policy_cells
+    ),
     "nodes": _Printer(cluster.NODE_COLUMNS, cluster.node_cells),
     "pods": _Printer(pod.COLUMNS, pod.cells),
     "replicasets.apps": _Printer(workload.REPLICA_SET_COLUMNS, workload.replica_set_cells),

@@ -5,7 +5,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from orchestrator.api.resources import Resource
-from orchestrator.api.validation import cluster, ephemeral, events, pod, service, workload
+from orchestrator.api.validation import (
+    cluster,
+    ephemeral,
+    events,
+    networking,
+    pod,
+    service,
+    workload,
+)
 from orchestrator.api.validation.collector import Faults
 from orchestrator.api.validation.meta import validate_meta, validate_meta_update
 from orchestrator.kit.errors import Cause
@@ -20,7 +28,10 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "endpoints": service.validate_endpoints,
     "endpointslices.discovery.k8s.io": service.validate_endpoint_slice,
     "events": cluster.validate_event,
+    "ingressclasses.networking.k8s.io": networking.validate_ingress_class,
+    "ingresses.networking.k8s.io": networking.validate_ingress,
     "leases.coordination.k8s.io": cluster.validate_lease,
+    "networkpolicies.networking.k8s.io": networking.validate_network_policy,
     "nodes": cluster.validate_node,
     "pods": pod.validate_pod,
     "replicasets.apps": workload.validate_replica_set,
@@ -34,6 +45,7 @@ _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
     "configmaps": cluster.validate_config_map_update,
     "deployments.apps": workload.validate_workload_update,
     "endpointslices.discovery.k8s.io": service.validate_endpoint_slice_update,
+    "ingressclasses.networking.k8s.io": networking.validate_ingress_class_update,
     "nodes": cluster.validate_node_update,
     "pods": pod.validate_pod_update,
     "replicasets.apps": workload.validate_workload_update,

@@ -6,7 +6,11 @@ from orchestrator.loadbalancer.desired import Backend, Desired, Listener, Server
 from orchestrator.loadbalancer.render import Paths, render, render_backend, render_map, shape
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 
-PATHS = Paths("/s/haproxy.cfg", "/s/hosts.map", "/s/paths.map", "/s/w.sock", "/s/m.sock", "/s/pid")
+PATHS = Paths(
+    config="/s/haproxy.cfg", hosts_map="/s/hosts.map", paths_map="/s/paths.map",
+    exact_map="/s/exact.map", prefixes_map="/s/prefixes.map", certificates="/s/certificates",
+    socket="/s/w.sock", master="/s/m.sock", pid="/s/pid",
+)  # fmt: skip
 SETTINGS = LoadBalancerSettings()
 SERVERS = (Server("10.0.0.1", 31000), Server("fd00::1", 31000, "drain"))
 HTTP = Backend("default", "web", 80, "http", SERVERS)
