@@ -204,8 +204,14 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         subresources=(_SCALE, _status("StatefulSet")),
     ),
     _question("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
+    _question("authentication.k8s.io", "TokenReview", "tokenreviews"),
+    _question(
+        "authorization.k8s.io", "LocalSubjectAccessReview", "localsubjectaccessreviews",
+        namespaced=True,
+    ),
     _question("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
     _question("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
+    _question("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
     _grouped(
         "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
         version="v2", categories=_ALL, verbs=READ_VERBS,
@@ -248,14 +254,11 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     _grouped(
         "rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings",
-        namespaced=False, verbs=READ_VERBS,
+        namespaced=False,
     ),
-    _grouped(
-        "rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False,
-        verbs=READ_VERBS,
-    ),
-    _grouped("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", verbs=READ_VERBS),
-    _grouped("rbac.authorization.k8s.io", "Role", "roles", verbs=READ_VERBS),
+    _grouped("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False),
+    _grouped("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),
+    _grouped("rbac.authorization.k8s.io", "Role", "roles"),
     _grouped(
         "scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False,
         verbs=READ_VERBS,

@@ -3,13 +3,13 @@
 A certificate was already verified against our root in the TLS handshake; here only its subject is
 read: CN is the user, each O a group. A browser cannot send bearer tokens, so GET requests may carry
 the token as the password of HTTP Basic authentication; never others, because browsers send it
-along unasked. A system:masters identity may act as another with Impersonate-User and
-Impersonate-Group. Source: Kubernetes, "Authenticating"; RFC 7617.
+along unasked. Acting as somebody else is `impersonation`.
+Source: Kubernetes, "Authenticating"; RFC 7617.
 """
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from cryptography import x509
@@ -18,7 +18,7 @@ from litestar.types import Scope
 
 from orchestrator.apiserver.identity import ANONYMOUS, AUTHENTICATED, Identity
 from orchestrator.credentials.tokens import TokenOwner
-from orchestrator.kit.errors import Forbidden, Unauthorized
+from orchestrator.kit.errors import Unauthorized
 
 PEER_KEY = "orch.peer"
 """Where the connection's `Peer` is in `scope["state"]`."""
@@ -66,13 +66,8 @@ class Authenticator:
 
         Raises:
             Unauthorized: a bearer token or password that is not ours.
-            Forbidden: impersonation by someone who may not.
         """
-        authorization, impersonate = _headers(scope)
-        identity = self._proved(scope, authorization)
-        return _impersonated(identity, impersonate) if impersonate else identity
-
-    def _proved(self, scope: Scope, authorization: str) -> Identity:
+        authorization = _authorization(scope)
         fields: Any = scope
         if authorization:
             scheme, _, rest = authorization.partition(" ")
@@ -89,37 +84,25 @@ class Authenticator:
             raise Unauthorized("Unauthorized")
         return ANONYMOUS
 
-    def _by_token(self, token: str, how: str) -> Identity:
+    def by_token(self, token: str) -> Identity | None:
+        """Who a bearer token stands for, or None."""
         owner = self.tokens.owner_of(token) if token else None
         if owner is None:
+            return None
+        return Identity(owner.user, (*owner.groups, AUTHENTICATED), "token")
+
+    def _by_token(self, token: str, how: str) -> Identity:
+        found = self.by_token(token)
+        if found is None:
             raise Unauthorized("Unauthorized")
-        return Identity(owner.user, (*owner.groups, AUTHENTICATED), how)
+        return replace(found, proved_by=how)
 
 
-def _headers(scope: Scope) -> tuple[str, list[tuple[bytes, str]]]:
-    authorization = ""
-    impersonate: list[tuple[bytes, str]] = []
+def _authorization(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"authorization":
-            authorization = value.decode("latin-1")
-        elif name.startswith(b"impersonate-"):
-            impersonate.append((name, value.decode("latin-1")))
-    return authorization, impersonate
-
-
-def _impersonated(actor: Identity, headers: list[tuple[bytes, str]]) -> Identity:
-    user = next((value for name, value in headers if name == b"impersonate-user"), "")
-    groups = tuple(value for name, value in headers if name == b"impersonate-group")
-    if not actor.master:
-        raise Forbidden(
-            f'users "{user}" is forbidden: User "{actor.user}" cannot impersonate resource "users" '
-            'in API group "" at the cluster scope',
-            name=user,
-            kind="users",
-        )
-    if not user:
-        raise Unauthorized("Impersonate-Group and others need Impersonate-User")
-    return Identity(user, (*groups, AUTHENTICATED), "impersonation", actor=actor.user)
+            return value.decode("latin-1")
+    return ""
 
 
 def _basic_password(encoded: str) -> str:

@@ -10,9 +10,9 @@ from typing import Final
 
 from litestar.types import Receive, Scope, Send
 
-from orchestrator.apiserver import authz, discovery
+from orchestrator.api.rbac.rules import Attributes
+from orchestrator.apiserver import discovery
 from orchestrator.apiserver.answers import Answer, Sender, Stream
-from orchestrator.apiserver.authz import Attributes
 from orchestrator.apiserver.errors import method_not_allowed
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.gate import identity_of
@@ -21,6 +21,7 @@ from orchestrator.apiserver.paths import ObjectPath, parse_path
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs import bind, delete, log, read, reviews, scale, watch, write
+from orchestrator.kit.errors import NotFound
 
 Verb = Callable[[Services, Request, ObjectPath], Awaitable[Answer | Stream]]
 
@@ -80,8 +81,14 @@ class Dispatcher:
             await self._sender.send(request, fault_answer(error, request.method, request.raw_path))
 
     async def _route(self, request: Request) -> Answer | Stream:
-        path = parse_path(request.raw_path)
+        authorizer = self._services.authorizer
+        try:
+            path = parse_path(request.raw_path)
+        except NotFound:
+            authorizer.require_path(request.identity, request.method, request.raw_path)
+            raise
         if not isinstance(path, ObjectPath):
+            authorizer.require_path(request.identity, request.method, request.raw_path)
             if request.method not in {"GET", "HEAD"}:
                 raise method_not_allowed()
             set_labels(request.scope, "GET", "")
@@ -91,7 +98,7 @@ class Dispatcher:
         label = f"{resource.plural}/{path.subresource}" if path.subresource else resource.plural
         set_labels(request.scope, _METRIC_VERBS.get(word, word.upper()), label)
         is_namespace = resource.resource == "namespaces"
-        authz.require(
+        authorizer.require(
             request.identity,
             Attributes(
                 verb=word,
