@@ -16,6 +16,8 @@ NO_COLLECTION_VERBS: Final = tuple(verb for verb in ALL_VERBS if verb != "delete
 READ_VERBS: Final = ("get", "list", "watch")
 """Kinds that clients ask for and nothing acts on yet: readable, and a create is an honest 405."""
 CREATE_ONLY: Final = ("create",)
+CONNECT_VERBS: Final = ("create", "get")
+"""Upgrades to a stream: POST as SPDY, GET as a WebSocket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +169,11 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _core(
         "Pod", "pods", "po", categories=_ALL,
         subresources=(
+            Subresource("attach", "PodAttachOptions", CONNECT_VERBS),
             Subresource("binding", "Binding", CREATE_ONLY),
             Subresource("ephemeralcontainers", "Pod", _STATUS_VERBS),
             Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
+            Subresource("exec", "PodExecOptions", CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
             _status("Pod"),
         ),

@@ -20,6 +20,7 @@ from orchestrator.apiserver.identity import ANONYMOUS, AUTHENTICATED, Identity
 from orchestrator.credentials.tokens import TokenOwner
 from orchestrator.kit.errors import Unauthorized
 
+_BEARER_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io."
 PEER_KEY = "orch.peer"
 """Where the connection's `Peer` is in `scope["state"]`."""
 
@@ -67,7 +68,7 @@ class Authenticator:
         Raises:
             Unauthorized: a bearer token or password that is not ours.
         """
-        authorization = _authorization(scope)
+        authorization = _authorization(scope) or _take_subprotocol_token(scope)
         fields: Any = scope
         if authorization:
             scheme, _, rest = authorization.partition(" ")
@@ -103,6 +104,30 @@ def _authorization(scope: Scope) -> str:
         if name == b"authorization":
             return value.decode("latin-1")
     return ""
+
+
+def _take_subprotocol_token(scope: Scope) -> str:
+    """The `Authorization` that a browser's WebSocket offers as a subprotocol, else "".
+
+    It is taken out of those offered, so that it is never answered.
+
+    Raises:
+        Unauthorized: it cannot be read, or is not the only one.
+    """
+    fields: Any = scope
+    named: list[str] = list(fields.get("subprotocols") or ())
+    tokens = [name for name in named if name.startswith(_BEARER_SUBPROTOCOL)]
+    if not tokens:
+        return ""
+    fields["subprotocols"] = [name for name in named if name not in tokens]
+    encoded = tokens[0].removeprefix(_BEARER_SUBPROTOCOL)
+    try:
+        token = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Unauthorized("Unauthorized") from error
+    if len(tokens) > 1 or not fields["subprotocols"]:
+        raise Unauthorized("Unauthorized")
+    return f"Bearer {token}"
 
 
 def _basic_password(encoded: str) -> str:

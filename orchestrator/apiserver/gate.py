@@ -16,6 +16,7 @@ from orchestrator.apiserver import authz
 from orchestrator.apiserver.answers import Answer, Sender
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.authz import Authorizer
+from orchestrator.apiserver.connect.upgrade import UPGRADED, answering
 from orchestrator.apiserver.errors import encode_status
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.identity import ANONYMOUS, Identity
@@ -30,6 +31,7 @@ _log: Final = structlog.get_logger("apiserver")
 _IDENTITY_KEY: Final = "orch.identity"
 _DISPATCHED: Final = ("/api", "/apis", "/openapi")
 _PAGES: Final = ("/docs",)
+_UPGRADED: Final = frozenset({"websocket.accept", UPGRADED})
 
 
 def identity_of(scope: Scope) -> Identity:
@@ -67,7 +69,7 @@ class Gate:
         if kind == "http":
             await self._http(scope, receive, send)
         elif kind == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": "no such stream"})
+            await self._http(scope, receive, answering(send))
         else:
             await self._inner(scope, receive, send)
 
@@ -80,12 +82,14 @@ class Gate:
             nonlocal code, streamed
             if message["type"] == "http.response.start":
                 code = message["status"]
+            elif message["type"] in _UPGRADED:
+                code, streamed = 101, True
             elif message.get("more_body"):
                 streamed = True
             await send(message)
 
         fields: Any = scope
-        method: str = fields["method"]
+        method: str = fields.get("method", "GET")  # a WebSocket handshake is a GET
         path: str = fields["path"]  # a mount shortens the scope's own
         try:
             fields[_IDENTITY_KEY] = self._admit(method, path, scope)
