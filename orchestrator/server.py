@@ -32,6 +32,7 @@ from orchestrator.apiserver.ports import bind
 from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.bootstrap.state import StateDirectory, own_names
+from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
@@ -237,7 +238,8 @@ class ControlPlane:
             "replicasets": replicaset_controller(informers, carry_out, clock, rng).run,
             "endpoints": endpoints_controller(informers, carry_out, rng).run,
             "namespaces": namespace_controller(informers, carry_out, clock, rng).run,
-            "garbage": garbage_controller(informers, carry_out, rng).run,
+            "garbage": garbage_controller(informers, carry_out, rng, self._registry.catalog).run,
+            "customresources": customresources_controller(informers, carry_out, clock, rng).run,
             "nodelifecycle": nodelifecycle_controller(
                 informers, carry_out, clock, rng, lifecycle
             ).run,

@@ -111,17 +111,20 @@ class FieldSelector:
         )
 
 
-def parse_field_selector(text: str, resource: str) -> FieldSelector:
+def parse_field_selector(
+    text: str, resource: str, further: Mapping[str, _Path] | None = None
+) -> FieldSelector:
     """The selector of a query: "spec.nodeName=a,status.phase!=Failed". Terms may repeat.
 
     Args:
         text: the query's value.
         resource: group-resource, which decides about the fields.
+        further: fields of this kind that the table does not know, with their paths.
 
     Raises:
         ValueError: it cannot be read, or the kind cannot be selected by that field.
     """
-    known = {**_COMMON, **_BY_RESOURCE.get(resource, {})}
+    known = {**_COMMON, **_BY_RESOURCE.get(resource, {}), **(further or {})}
     terms: list[FieldTerm] = []
     for part in _split(text):
         if not part:

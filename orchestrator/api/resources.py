@@ -6,7 +6,10 @@ first. Source: Kubernetes API concepts, "Resource types"; APIResource in meta/v1
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from orchestrator.api.custom.version import CustomVersion
 
 ALL_VERBS: Final = (
     "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
@@ -16,8 +19,6 @@ NO_COLLECTION_VERBS: Final = tuple(verb for verb in ALL_VERBS if verb != "delete
 READ_VERBS: Final = ("get", "list", "watch")
 """Kinds that clients ask for and nothing acts on yet: readable, and a create is an honest 405."""
 CREATE_ONLY: Final = ("create",)
-CONNECT_VERBS: Final = ("create", "get")
-"""Upgrades to a stream: POST as SPDY, GET as a WebSocket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Resource:
             what is computed when it is asked for (metrics): no `ObjectKey` of it exists.
         stored_as: the group-resource that its objects are stored as, for a further version or
             group of a kind (autoscaling/v1, events.k8s.io); "" for its own.
+        custom: what a CustomResourceDefinition says about this version; None for built-in kinds.
     """
 
     group: str
@@ -72,10 +74,13 @@ class Resource:
     subresources: tuple[Subresource, ...] = field(default=())
     stored: bool = True
     stored_as: str = ""
+    custom: "CustomVersion | None" = None
 
     @property
     def list_kind(self) -> str:
         """Kind of a list of it: "DeploymentList"."""
+        if self.custom is not None:
+            return self.custom.list_kind
         return f"{self.kind}List"
 
     @property
@@ -169,11 +174,9 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _core(
         "Pod", "pods", "po", categories=_ALL,
         subresources=(
-            Subresource("attach", "PodAttachOptions", CONNECT_VERBS),
             Subresource("binding", "Binding", CREATE_ONLY),
             Subresource("ephemeralcontainers", "Pod", _STATUS_VERBS),
             Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
-            Subresource("exec", "PodExecOptions", CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
             _status("Pod"),
         ),
@@ -190,6 +193,11 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _core("Secret", "secrets"),
     _core("ServiceAccount", "serviceaccounts", "sa"),
     _core("Service", "services", "svc", categories=_ALL, subresources=(_status("Service"),)),
+    _grouped(
+        "apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",
+        "crd", "crds", namespaced=False, categories=("api-extensions",),
+        subresources=(_status("CustomResourceDefinition"),),
+    ),
     _grouped("apps", "ControllerRevision", "controllerrevisions", verbs=READ_VERBS),
     _grouped(
         "apps", "DaemonSet", "daemonsets", "ds", categories=_ALL, verbs=READ_VERBS,
@@ -208,14 +216,8 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         subresources=(_SCALE, _status("StatefulSet")),
     ),
     _question("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
-    _question("authentication.k8s.io", "TokenReview", "tokenreviews"),
-    _question(
-        "authorization.k8s.io", "LocalSubjectAccessReview", "localsubjectaccessreviews",
-        namespaced=True,
-    ),
     _question("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
     _question("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
-    _question("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
     _grouped(
         "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
         version="v2", categories=_ALL, verbs=READ_VERBS,
@@ -258,11 +260,14 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     _grouped(
         "rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings",
-        namespaced=False,
+        namespaced=False, verbs=READ_VERBS,
     ),
-    _grouped("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False),
-    _grouped("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),
-    _grouped("rbac.authorization.k8s.io", "Role", "roles"),
+    _grouped(
+        "rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False,
+        verbs=READ_VERBS,
+    ),
+    _grouped("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", verbs=READ_VERBS),
+    _grouped("rbac.authorization.k8s.io", "Role", "roles", verbs=READ_VERBS),
     _grouped(
         "scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False,
         verbs=READ_VERBS,

@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.custom.definition import definition_warnings
+from orchestrator.api.custom.words import CRDS
+
 _CONTAINER: Final = (
     "livenessProbe.grpc",
     "readinessProbe.grpc",
@@ -103,7 +106,8 @@ UNSUPPORTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
 
 def warnings(resource: str, document: Mapping[str, Any]) -> list[str]:
     """One sentence for each field of a document that is kept and not acted on."""
-    return [
+    found = definition_warnings(document) if resource == CRDS else []
+    return found + [
         f"{place}: kept, but orch does not act on this field yet"
         for place in fields_without_effect(resource, document)
     ]

@@ -19,10 +19,8 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from orchestrator.api.schema.bundle import KUBERNETES_VERSION
-from orchestrator.api.schema.discovery import group_versions
 from orchestrator.apiserver.answers import Sender
 from orchestrator.apiserver.authn import Authenticator
-from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.dispatcher import Dispatcher
 from orchestrator.apiserver.docs import docs_config
 from orchestrator.apiserver.errors import for_http
@@ -75,8 +73,7 @@ class ApiServer:
         self.services.open_streams.stop()
 
     def close(self) -> None:
-        """Ends the compression thread and the permissions' index; call after serving ended."""
-        self.services.authorizer.close()
+        """Ends the compression thread; call after serving ended."""
         self.sender.close()
 
 
@@ -107,10 +104,7 @@ def build_app(
     """
     metrics = ApiMetrics(collector if collector is not None else CollectorRegistry())
     sender = Sender(settings.gzip_min_bytes)
-    authorizer = Authorizer(store)
     services = Services(
-        authenticator=authenticator,
-        authorizer=authorizer,
         registry=registry,
         store=store,
         pod_streams=pod_streams,
@@ -124,7 +118,7 @@ def build_app(
         route_handlers=[
             _mount(Dispatcher(services, sender)),
             *health_routes(checks or HealthChecks()),
-            _root_route(),
+            _root_route(registry),
             _version_route(),
             _metrics_route(metrics.collector),
         ],
@@ -135,7 +129,6 @@ def build_app(
     gate = Gate(
         litestar,
         authenticator=authenticator,
-        authorizer=authorizer,
         settings=settings,
         metrics=metrics,
         sender=sender,
@@ -152,16 +145,15 @@ def _mount(dispatcher: Dispatcher) -> ASGIRouteHandler:
     return kubernetes
 
 
-def _root_route() -> HTTPRouteHandler:
-    groups = [f"/apis/{group}" for group, _ in group_versions() if group]
-    paths = sorted([
-        "/api", "/api/v1", "/apis", *groups, "/docs", "/healthz", "/livez", "/metrics",
-        "/openapi/v2", "/openapi/v3", "/readyz", "/version",
-    ])  # fmt: skip
-
+def _root_route(registry: Registry) -> HTTPRouteHandler:
     @get("/", sync_to_thread=False, tags=["server"], summary="Which paths there are")
     def root() -> dict[str, list[str]]:
-        return {"paths": paths}
+        served = registry.catalog.current.group_versions
+        groups = {f"/apis/{group}" for group, _ in served if group}
+        return {"paths": sorted([
+            "/api", "/api/v1", "/apis", *groups, "/docs", "/healthz", "/livez", "/metrics",
+            "/openapi/v2", "/openapi/v3", "/readyz", "/version",
+        ])}  # fmt: skip
 
     return root
 

@@ -7,6 +7,7 @@ resources at all. Source: Kubernetes API concepts, "API discovery", "OpenAPI int
 import asyncio
 from typing import Final
 
+from orchestrator.api.catalog import Catalog
 from orchestrator.api.schema import discovery, openapi_v2, openapi_v3
 from orchestrator.api.schema.documents import ReadyDocument
 from orchestrator.apiserver.answers import Answer
@@ -18,7 +19,7 @@ from orchestrator.apiserver.request import Request
 _VARY: Final = (b"vary", b"Accept")
 
 
-async def answer(request: Request, path: DiscoveryPath | OpenApiPath) -> Answer:
+async def answer(request: Request, path: DiscoveryPath | OpenApiPath, catalog: Catalog) -> Answer:
     """The document that a path names, or 304 when the client has it.
 
     Raises:
@@ -28,9 +29,9 @@ async def answer(request: Request, path: DiscoveryPath | OpenApiPath) -> Answer:
     accept = request.header(b"accept")
     if isinstance(path, OpenApiPath):
         # The first asker pays up to half a second of schema work: off the event loop.
-        document = await asyncio.to_thread(_openapi, path, accept)
+        document = await asyncio.to_thread(_openapi, path, accept, catalog)
     else:
-        document = _discovery(path, accept)
+        document = _discovery(path, accept, catalog)
     if document is None:
         raise no_such_path()
     etag = document.etag.encode()
@@ -40,27 +41,27 @@ async def answer(request: Request, path: DiscoveryPath | OpenApiPath) -> Answer:
     return Answer(document.body, content_type=document.content_type, headers=headers)
 
 
-def _discovery(path: DiscoveryPath, accept: str) -> ReadyDocument | None:
+def _discovery(path: DiscoveryPath, accept: str, catalog: Catalog) -> ReadyDocument | None:
     if path.version:
         answer_format(accept)
-        return discovery.resources(path.group, path.version)
+        return discovery.resources(path.group, path.version, catalog)
     if path.group:
         answer_format(accept)
-        return discovery.group(path.group)
+        return discovery.group(path.group, catalog)
     version = discovery.aggregated_version(accept)
     if version is not None:
-        return discovery.aggregated(version, core=path.core)
+        return discovery.aggregated(version, core=path.core, catalog=catalog)
     answer_format(accept)
-    return discovery.core_versions() if path.core else discovery.groups()
+    return discovery.core_versions(catalog) if path.core else discovery.groups(catalog)
 
 
-def _openapi(path: OpenApiPath, accept: str) -> ReadyDocument | None:
+def _openapi(path: OpenApiPath, accept: str, catalog: Catalog) -> ReadyDocument | None:
     if path.version == "v2" and not path.rest:
         if openapi_v2.wants_protobuf(accept):
-            return openapi_v2.protobuf_form()
+            return openapi_v2.protobuf_form(catalog)
         answer_format(accept)
-        return openapi_v2.json_form()
+        return openapi_v2.json_form(catalog)
     if path.version == "v3":
         answer_format(accept)
-        return openapi_v3.document(path.rest) if path.rest else openapi_v3.index()
+        return openapi_v3.document(path.rest, catalog) if path.rest else openapi_v3.index(catalog)
     return None

@@ -10,11 +10,9 @@ from typing import Final
 
 from litestar.types import Receive, Scope, Send
 
-from orchestrator.api.rbac.rules import Attributes
-from orchestrator.apiserver import discovery
+from orchestrator.apiserver import authz, discovery
 from orchestrator.apiserver.answers import Answer, Sender, Stream
-from orchestrator.apiserver.connect import commands
-from orchestrator.apiserver.connect.websocket import is_websocket
+from orchestrator.apiserver.authz import Attributes
 from orchestrator.apiserver.errors import method_not_allowed
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.gate import identity_of
@@ -23,7 +21,6 @@ from orchestrator.apiserver.paths import ObjectPath, parse_path
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs import bind, delete, log, read, reviews, scale, watch, write
-from orchestrator.kit.errors import BadRequest, NotFound
 
 Verb = Callable[[Services, Request, ObjectPath], Awaitable[Answer | Stream]]
 
@@ -50,10 +47,6 @@ _SUBRESOURCE: Final[Mapping[tuple[str, str], tuple[str, Verb]]] = MappingProxyTy
     ("scale", "PUT"): ("update", scale.put_scale),
     ("scale", "PATCH"): ("patch", scale.patch_scale),
     ("log", "GET"): ("get", log.open_log),
-    ("exec", "GET"): ("get", commands.exec_in_pod),
-    ("exec", "POST"): ("create", commands.exec_in_pod),
-    ("attach", "GET"): ("get", commands.attach_to_pod),
-    ("attach", "POST"): ("create", commands.attach_to_pod),
     ("binding", "POST"): ("create", bind.bind),
     ("eviction", "POST"): ("create", delete.evict),
 })  # fmt: skip
@@ -67,7 +60,7 @@ class Dispatcher:
         self._sender = sender
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one HTTP request, or a WebSocket handshake with what follows."""
+        """Serves one HTTP request."""
         request = Request(
             scope,
             receive,
@@ -87,28 +80,19 @@ class Dispatcher:
             await self._sender.send(request, fault_answer(error, request.method, request.raw_path))
 
     async def _route(self, request: Request) -> Answer | Stream:
-        authorizer = self._services.authorizer
-        try:
-            path = parse_path(request.raw_path)
-        except NotFound:
-            authorizer.require_path(request.identity, request.method, request.raw_path)
-            raise
-        connects = isinstance(path, ObjectPath) and path.subresource in _CONNECT
-        if is_websocket(request) and not connects:
-            raise BadRequest("this path is not served over WebSockets")
+        catalog = self._services.registry.catalog.current
+        path = parse_path(request.raw_path, catalog)
         if not isinstance(path, ObjectPath):
-            authorizer.require_path(request.identity, request.method, request.raw_path)
             if request.method not in {"GET", "HEAD"}:
                 raise method_not_allowed()
             set_labels(request.scope, "GET", "")
-            return await discovery.answer(request, path)
+            return await discovery.answer(request, path, catalog)
         word, verb = find_verb(request, path)
         resource = path.resource
         label = f"{resource.plural}/{path.subresource}" if path.subresource else resource.plural
-        metric = "CONNECT" if connects else _METRIC_VERBS.get(word, word.upper())
-        set_labels(request.scope, metric, label)
+        set_labels(request.scope, _METRIC_VERBS.get(word, word.upper()), label)
         is_namespace = resource.resource == "namespaces"
-        authorizer.require(
+        authz.require(
             request.identity,
             Attributes(
                 verb=word,
@@ -119,10 +103,11 @@ class Dispatcher:
                 name=path.name,
             ),
         )
+        if resource.custom is not None and resource.custom.deprecation:
+            request.warnings.append(resource.custom.deprecation)
         return await verb(self._services, request, path)
 
 
-_CONNECT: Final = frozenset({"attach", "exec", "portforward"})
 _METRIC_VERBS: Final[Mapping[str, str]] = MappingProxyType({
     "create": "POST", "update": "PUT", "deletecollection": "DELETECOLLECTION",
 })  # fmt: skip

@@ -143,17 +143,22 @@ _PATCHES: Final[dict[str, PatchType]] = {
 }
 
 
-def patch_type(content_type: str) -> PatchType:
+def patch_type(content_type: str, *, strategic: bool = True) -> PatchType:
     """The kind of patch that a PATCH request carries.
 
+    Args:
+        content_type: of the request.
+        strategic: whether the kind takes strategic merge patches; custom ones do not.
+
     Raises:
-        UnsupportedMediaType: none of the three.
+        UnsupportedMediaType: none that the kind takes.
     """
-    found = _PATCHES.get(media_type(content_type))
+    accepted = {m: kind for m, kind in _PATCHES.items() if strategic or kind != "strategic"}
+    found = accepted.get(media_type(content_type))
     if found is None:
         raise UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: "
-            + ", ".join(_PATCHES)
+            + ", ".join(accepted)
         )
     return found
 

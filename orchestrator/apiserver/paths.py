@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from orchestrator.api.resources import Resource, by_path
+from orchestrator.api.catalog import STATIC, Catalog
+from orchestrator.api.resources import Resource
 from orchestrator.apiserver.errors import no_such_path
 
 DEFAULT_NAMESPACE: Final = "default"
@@ -66,8 +67,8 @@ class OpenApiPath:
 ApiPath = DiscoveryPath | ObjectPath | OpenApiPath
 
 
-def parse_path(raw_path: str) -> ApiPath:
-    """What the path names.
+def parse_path(raw_path: str, catalog: Catalog = STATIC) -> ApiPath:
+    """What the path names, among what a catalogue serves.
 
     Raises:
         NotFound: nothing is served there.
@@ -77,25 +78,25 @@ def parse_path(raw_path: str) -> ApiPath:
         raise no_such_path()
     root, rest = segments[0], segments[1:]
     if root == "api":
-        return _versioned("", rest) if rest else DiscoveryPath(core=True)
+        return _versioned(catalog, "", rest) if rest else DiscoveryPath(core=True)
     if root == "apis":
         if len(rest) < 2:
             return DiscoveryPath(core=False, group=rest[0] if rest else "")
-        return _versioned(rest[0], rest[1:])
+        return _versioned(catalog, rest[0], rest[1:])
     if root == "openapi" and rest:
         return OpenApiPath(rest[0], "/".join(rest[1:]))
     raise no_such_path()
 
 
-def _versioned(group: str, segments: list[str]) -> DiscoveryPath | ObjectPath:
+def _versioned(catalog: Catalog, group: str, segments: list[str]) -> DiscoveryPath | ObjectPath:
     version, rest = segments[0], segments[1:]
     if not rest:
         return DiscoveryPath(core=not group, group=group, version=version)
     if rest[0] == "namespaces" and len(rest) >= 3:
-        inside = _in_namespace(group, version, rest[1], rest[2:])
+        inside = _in_namespace(catalog, group, version, rest[1], rest[2:])
         if inside is not None:
             return inside
-    resource = by_path(group, version, rest[0])
+    resource = catalog.by_path(group, version, rest[0])
     if resource is None or len(rest) > 3:
         raise no_such_path()
     name = rest[1] if len(rest) > 1 else ""
@@ -104,8 +105,10 @@ def _versioned(group: str, segments: list[str]) -> DiscoveryPath | ObjectPath:
     return _checked(ObjectPath(resource, namespace, False, name, subresource))
 
 
-def _in_namespace(group: str, version: str, namespace: str, rest: list[str]) -> ObjectPath | None:
-    resource = by_path(group, version, rest[0])
+def _in_namespace(
+    catalog: Catalog, group: str, version: str, namespace: str, rest: list[str]
+) -> ObjectPath | None:
+    resource = catalog.by_path(group, version, rest[0])
     if resource is None or not resource.namespaced:
         return None  # /api/v1/namespaces/NAME/status
     if len(rest) > 3:

@@ -45,7 +45,8 @@ def read_filter(query: Query, resource: Resource, name: str = "") -> Filter:
     """
     try:
         labels = parse_label_selector(query.text("labelSelector"))
-        fields = parse_field_selector(query.text("fieldSelector"), resource.group_resource)
+        further = resource.custom.selectable if resource.custom is not None else None
+        fields = parse_field_selector(query.text("fieldSelector"), resource.group_resource, further)
     except ValueError as error:
         raise BadRequest(str(error)) from error
     return Filter(labels or None, fields or None, name)

@@ -3,8 +3,6 @@
 import random
 from dataclasses import dataclass
 
-from orchestrator.apiserver.authn import Authenticator
-from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.metrics import ApiMetrics
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.streams import OpenStreams
@@ -19,8 +17,6 @@ class Services:
     """The parts behind the API.
 
     Attributes:
-        authenticator: who a token stands for.
-        authorizer: who may do what.
         registry: the one door for object writes, and filtered reads.
         store: revisions and watches.
         pod_streams: log streams from a pod's host.
@@ -31,8 +27,6 @@ class Services:
         open_streams: watches and log streams to end at a stop.
     """
 
-    authenticator: Authenticator
-    authorizer: Authorizer
     registry: Registry
     store: Store
     pod_streams: StreamsProvider

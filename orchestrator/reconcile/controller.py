@@ -33,6 +33,9 @@ _CONFLICT_DELAY_S: Final = 0.005
 _SHORTEST_S: Final = 0.01
 """Least delay of a RequeueAfter: a plan that asks for less would spin on a rounded clock."""
 
+EVERY: Final = "*"
+"""As a source's resource: every kind, those that are defined later as well."""
+
 Plan = Callable[[ObjectKey], Sequence[Intent]]
 CarryOut = Callable[[Sequence[Intent]], Awaitable[None]]
 Keys = Callable[[StoreEvent], Iterable[ObjectKey]]
@@ -47,7 +50,7 @@ class Source:
     """Where keys come from.
 
     Attributes:
-        resource: group-resource whose writes are looked at.
+        resource: group-resource whose writes are looked at; `EVERY` for all there are.
         keys: the keys that a write concerns; must not block.
     """
 
@@ -128,7 +131,9 @@ class Controller:
         """Runs until cancelled."""
         queue = self._queue = KeyQueue[ObjectKey](self._backoff, self._rng)
         unsubscribe = [
-            self._informers.on_event(source.resource, _enqueuer(queue, source.keys))
+            self._informers.on_any(_enqueuer(queue, source.keys), replay=True)
+            if source.resource == EVERY
+            else self._informers.on_event(source.resource, _enqueuer(queue, source.keys))
             for source in self._sources
         ]
         try:

@@ -10,7 +10,6 @@ from typing import Final
 
 import structlog
 
-from orchestrator.api.resources import RESOURCES
 from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.store.objects import StoreEvent
 from orchestrator.store.store import Store
@@ -26,7 +25,7 @@ class Informers:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.snapshot: Final = Snapshot(store)
-        self.snapshot.fill(r.resource for r in RESOURCES if r.stored)
+        self.snapshot.fill(store.resources())
         self._handlers: dict[str, list[Handler]] = {}
         self._for_all: list[Handler] = []
         self._unsubscribe = store.subscribe(self._apply)
@@ -48,8 +47,17 @@ class Informers:
         handlers.append(handler)
         return lambda: _remove(handlers, handler)
 
-    def on_any(self, handler: Handler) -> Callable[[], None]:
-        """Calls `handler` for every write of every resource from now on; returns what ends it."""
+    def on_any(self, handler: Handler, *, replay: bool = False) -> Callable[[], None]:
+        """Calls `handler` for every write of every resource from now on; returns what ends it.
+
+        Args:
+            handler: as in `on_event`.
+            replay: first call it with an ADDED event for every object that is there already.
+        """
+        if replay:
+            for resource in self._store.resources():
+                for item in self._store.list(resource):
+                    self._call(handler, StoreEvent("ADDED", item, None))
         self._for_all.append(handler)
         return lambda: _remove(self._for_all, handler)
 

@@ -57,6 +57,10 @@ class Snapshot:
         """Objects sorted by namespace and name; "" for all namespaces."""
         return self._store.list(resource, namespace)
 
+    def resources(self) -> tuple[str, ...]:
+        """The group-resources of which there are objects, sorted."""
+        return self._store.resources()
+
     def owned_by(self, uid: str, resource: str) -> Objects:
         """Objects of one resource that carry an owner reference with this uid, sorted by key.
 

@@ -3,15 +3,22 @@
 Source: Kubernetes API concepts, "Field validation".
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from orchestrator.api.custom import pruning
+from orchestrator.api.custom.defaulting import copied, default
+from orchestrator.api.custom.version import CustomVersion
 from orchestrator.api.resources import Resource
 from orchestrator.api.schema import strict
-from orchestrator.api.schema.nodes import SchemaNode, schema_of
+from orchestrator.api.schema.nodes import SchemaNode, schema_of, schema_of_kind
 from orchestrator.kit.errors import BadRequest
 from orchestrator.registry.options import WriteOptions
 from orchestrator.store.objects import Document
+
+_METADATA: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_WITH_METADATA: Final = "io.k8s.api.core.v1.ConfigMap"
+"""A kind whose metadata stands where every object's does."""
 
 
 def admit_document(
@@ -24,7 +31,52 @@ def admit_document(
     Raises:
         BadRequest: a value of the wrong type, another kind, an unknown field in strict mode.
     """
+    if resource.custom is not None:
+        return _admit_custom(resource, resource.custom, source, options)
     document = without_nulls(source)
+    _check_kind(resource, document)
+    document.setdefault("metadata", {})
+    findings = strict.check(resource, document)
+    if findings.wrong_types:
+        raise _cannot_be_handled(resource, findings.wrong_types[0])
+    if findings.unknown:
+        _say_unknown(resource, findings.unknown, options)
+        _prune(document, schema_of(resource))
+    return document
+
+
+def _admit_custom(
+    resource: Resource, custom: CustomVersion, source: Mapping[str, Any], options: WriteOptions
+) -> Document:
+    """As `admit_document`, by the schema of a definition: pruned, and with its defaults.
+
+    Types below metadata are validation's business: a wrong one makes an object invalid.
+    """
+    document: Document = copied(dict(source))
+    _check_kind(resource, document)
+    meta = document.get("metadata") or {}
+    findings = strict.check_definition(_WITH_METADATA, {"metadata": meta})
+    if findings.wrong_types:
+        raise _cannot_be_handled(resource, findings.wrong_types[0])
+    document["metadata"] = without_nulls(meta)
+    _prune(document["metadata"], schema_of_kind(_METADATA))
+    pruned = pruning.prune(document, custom.schema)
+    unknown = sorted({*findings.unknown, *(f'unknown field "{path}"' for path in pruned)})
+    if unknown:
+        _say_unknown(resource, unknown, options)
+    pruning.drop_nulls(document, custom.schema)
+    default(document, custom.schema)
+    return document
+
+
+def _say_unknown(resource: Resource, unknown: Sequence[str], options: WriteOptions) -> None:
+    if options.field_validation == "Strict":
+        raise _cannot_be_handled(resource, f"strict decoding error: {', '.join(unknown)}")
+    if options.field_validation == "Warn":
+        options.warnings.extend(unknown)
+
+
+def _check_kind(resource: Resource, document: Document) -> None:
     if document.setdefault("kind", resource.kind) != resource.kind:
         raise BadRequest(
             f"the object provided is a {document['kind']}, and {resource.plural} take a "
@@ -35,18 +87,6 @@ def admit_document(
             f"the API version in the data ({document['apiVersion']}) does not match the expected "
             f"API version ({resource.api_version})"
         )
-    document.setdefault("metadata", {})
-    findings = strict.check(resource, document)
-    if findings.wrong_types:
-        raise _cannot_be_handled(resource, findings.wrong_types[0])
-    if findings.unknown:
-        if options.field_validation == "Strict":
-            told = ", ".join(findings.unknown)
-            raise _cannot_be_handled(resource, f"strict decoding error: {told}")
-        if options.field_validation == "Warn":
-            options.warnings.extend(findings.unknown)
-        _prune(document, schema_of(resource))
-    return document
 
 
 def without_nulls(source: Mapping[str, Any]) -> Document:

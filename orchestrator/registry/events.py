@@ -11,6 +11,7 @@ from orchestrator.kit.clock import Clock, parse_rfc3339, rfc3339
 from orchestrator.kit.errors import AlreadyExists, Forbidden, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.registry import faults
+from orchestrator.registry.catalog import LiveCatalog
 from orchestrator.registry.deletion import Deleter
 from orchestrator.registry.options import DeleteOptions, WriteOptions
 from orchestrator.registry.writer import Writer
@@ -29,9 +30,16 @@ class EventRecorder:
     """Writes and expires events."""
 
     def __init__(
-        self, store: Store, clock: Clock, writer: Writer, deleter: Deleter, ttl_s: float
+        self,
+        store: Store,
+        clock: Clock,
+        writer: Writer,
+        deleter: Deleter,
+        ttl_s: float,
+        catalog: LiveCatalog,
     ) -> None:
         self._store = store
+        self._catalog = catalog
         self._clock = clock
         self._writer = writer
         self._deleter = deleter
@@ -106,7 +114,7 @@ class EventRecorder:
         }
 
     def _reference(self, about: ObjectKey, uid: Uid | None) -> dict[str, Any]:
-        resource = faults.resource_of(about.resource)
+        resource = faults.resource_of(about.resource, self._catalog.current)
         reference: dict[str, Any] = {"kind": resource.kind, "name": about.name}
         if about.namespace:
             reference["namespace"] = about.namespace

@@ -5,7 +5,8 @@ Source: Kubernetes API conventions, "Response Status Kind"; apimachinery api/err
 
 from collections.abc import Sequence
 
-from orchestrator.api.resources import Resource, by_resource
+from orchestrator.api.catalog import STATIC, Catalog
+from orchestrator.api.resources import Resource
 from orchestrator.kit.errors import (
     AlreadyExists,
     Cause,
@@ -84,13 +85,13 @@ def unsupported_verb(resource: Resource, verb: str) -> MethodNotAllowed:
     )
 
 
-def resource_of(name: str) -> Resource:
-    """The row of a group-resource.
+def resource_of(name: str, catalog: Catalog = STATIC) -> Resource:
+    """The row of a group-resource, among what a catalogue holds.
 
     Raises:
         NotFound: nobody serves it.
     """
     try:
-        return by_resource(name)
+        return catalog.by_resource(name)
     except KeyError:
         raise NotFound("the server could not find the requested resource") from None

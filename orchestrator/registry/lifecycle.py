@@ -7,6 +7,7 @@ Source: Kubernetes API concepts, "Resource deletion", "Garbage collection"; rest
 from typing import Any, Final
 
 from orchestrator.api import names
+from orchestrator.api.custom.words import CLEANUP_FINALIZER, CRDS, TERMINATING
 from orchestrator.kit.clock import parse_rfc3339, rfc3339
 from orchestrator.registry.options import DeleteOptions, Propagation
 
@@ -34,18 +35,39 @@ def plan_delete(resource: str, document: Document, options: DeleteOptions, now_s
     grace_s = _grace_s(resource, document, options.grace_s)
     if terminating:
         _shorten(meta, grace_s, now_s, asked=options.grace_s is not None)
-    elif grace_s or meta.get("finalizers") or resource == "namespaces":
+    elif grace_s or meta.get("finalizers") or resource in {"namespaces", CRDS}:
         meta["deletionTimestamp"] = rfc3339(now_s + grace_s)
         meta["deletionGracePeriodSeconds"] = grace_s
         if meta.get("generation"):
             meta["generation"] += 1
         if resource == "namespaces":
             document.setdefault("status", {})["phase"] = "Terminating"
+        if resource == CRDS:
+            _terminate_definition(document, now_s)
     if meta.get("finalizers"):
         return False
     if resource == "namespaces":
         return not document.get("spec", {}).get("finalizers")
     return not meta.get("deletionGracePeriodSeconds")
+
+
+def _terminate_definition(document: Document, now_s: float) -> None:
+    """A definition waits for its objects; from here on no more of them can be made."""
+    meta, status = document["metadata"], document.setdefault("status", {})
+    meta["finalizers"] = [
+        *(f for f in meta.get("finalizers") or () if f != CLEANUP_FINALIZER),
+        CLEANUP_FINALIZER,
+    ]
+    condition = {
+        "type": TERMINATING,
+        "status": "True",
+        "lastTransitionTime": rfc3339(now_s),
+        "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will "
+        "begin soon",
+    }
+    others = [c for c in status.get("conditions") or () if c.get("type") != TERMINATING]
+    status["conditions"] = [*others, condition]
 
 
 def _set_finalizers(meta: Document, propagation: Propagation, *, terminating: bool) -> None:

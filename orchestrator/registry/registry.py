@@ -21,6 +21,7 @@ from orchestrator.kit.errors import BadRequest
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.registry import builtins, faults
 from orchestrator.registry.binding import Binder
+from orchestrator.registry.catalog import LiveCatalog
 from orchestrator.registry.deletion import Deleter
 from orchestrator.registry.events import EventRecorder, EventType
 from orchestrator.registry.options import Deleted, DeleteOptions, Page, Patch, WriteOptions
@@ -34,7 +35,11 @@ _DeletedList = list[Deleted]
 
 
 class Registry:
-    """See the module. All methods belong to the store's event loop."""
+    """See the module. All methods belong to the store's event loop.
+
+    Attributes:
+        catalog: what is served right now.
+    """
 
     def __init__(
         self,
@@ -45,10 +50,13 @@ class Registry:
     ) -> None:
         chosen = settings or RegistrySettings()
         self._store = store
+        self.catalog = LiveCatalog(store)
         self._writer = Writer(store, clock, rng, chosen)
         self._deleter = Deleter(store, clock, self._writer)
         self._binder = Binder(store, clock, self._writer)
-        self._events = EventRecorder(store, clock, self._writer, self._deleter, chosen.event_ttl_s)
+        self._events = EventRecorder(
+            store, clock, self._writer, self._deleter, chosen.event_ttl_s, self.catalog
+        )
 
     # ------------------------------------------------------------ reading
 
@@ -225,9 +233,10 @@ class Registry:
 
     # ------------------------------------------------------------ checks
 
-    @staticmethod
-    def _row(resource: str, verb: str, namespace: str, *, check_namespace: bool = True) -> Resource:
-        row = faults.resource_of(resource)
+    def _row(
+        self, resource: str, verb: str, namespace: str, *, check_namespace: bool = True
+    ) -> Resource:
+        row = faults.resource_of(resource, self.catalog.current)
         if verb not in row.verbs or not row.stored:
             raise faults.unsupported_verb(row, verb)
         if check_namespace and row.namespaced != bool(namespace):
@@ -238,9 +247,8 @@ class Registry:
             )
         return row
 
-    @staticmethod
-    def _subresource_row(key: ObjectKey, subresource: str, verb: str) -> Resource:
-        row = faults.resource_of(key.resource)
+    def _subresource_row(self, key: ObjectKey, subresource: str, verb: str) -> Resource:
+        row = faults.resource_of(key.resource, self.catalog.current)
         verbs = row.verbs
         if subresource:
             found = row.subresource(subresource)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.custom.words import CRDS
 from orchestrator.api.defaults.cluster import NAMESPACE_FINALIZER
 from orchestrator.api.resources import Resource
 
@@ -21,6 +22,7 @@ _SERVER_META: Final = (
 )  # fmt: skip
 _OUTSIDE: Final = frozenset({"NodePort", "LoadBalancer"})
 """Types of services that have node ports."""
+_NOT_DESIRED: Final = frozenset({"apiVersion", "kind", "metadata"})
 _NEVER_FROM_CLIENTS: Final = ("selfLink", "managedFields", "resourceVersion")
 
 
@@ -32,6 +34,7 @@ class Strategy:
         status: the kind has a status subresource, and clients cannot set status otherwise.
         status_at_create: a create may carry the status (a host that registers itself).
         generation: `metadata.generation` counts the changes of the desired state.
+        counts_status: the status is no subresource and counts as desired state (custom kinds).
         status_annotations: a status write may change annotations as well (a pod's published
             ports belong to its status).
     """
@@ -40,9 +43,11 @@ class Strategy:
     status_at_create: bool = False
     generation: bool = False
     status_annotations: bool = False
+    counts_status: bool = False
 
 
 _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
+    CRDS: Strategy(status=True, generation=True),
     "pods": Strategy(status=True, generation=True, status_annotations=True),
     "nodes": Strategy(status=True, status_at_create=True, status_annotations=True),
     "namespaces": Strategy(status=True),
@@ -55,11 +60,15 @@ _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
     "networkpolicies.networking.k8s.io": Strategy(generation=True),
 })  # fmt: skip
 _PLAIN: Final = Strategy()
+_CUSTOM: Final = Strategy(generation=True, counts_status=True)
+_CUSTOM_WITH_STATUS: Final = Strategy(status=True, generation=True)
 
 
-def strategy_of(resource: str) -> Strategy:
-    """The strategy of a group-resource."""
-    return _STRATEGIES.get(resource, _PLAIN)
+def strategy_of(resource: Resource) -> Strategy:
+    """The strategy of a kind."""
+    if resource.custom is not None:
+        return _CUSTOM_WITH_STATUS if resource.custom.status else _CUSTOM
+    return _STRATEGIES.get(resource.resource, _PLAIN)
 
 
 def prepare_create(
@@ -74,7 +83,7 @@ def prepare_create(
         uid: of the new object.
         created: RFC 3339 time.
     """
-    strategy = strategy_of(resource.resource)
+    strategy = strategy_of(resource)
     meta = document["metadata"]
     for field in (*_NEVER_FROM_CLIENTS, "deletionTimestamp", "deletionGracePeriodSeconds"):
         meta.pop(field, None)
@@ -104,7 +113,7 @@ def prepare_update(
         document: private copy of what the client wants; consumed.
         subresource: "", "status", "finalize" or "ephemeralcontainers".
     """
-    strategy = strategy_of(resource.resource)
+    strategy = strategy_of(resource)
     if subresource == "finalize":
         spec = {**current.get("spec", {})}
         spec["finalizers"] = document.get("spec", {}).get("finalizers", [])
@@ -135,15 +144,18 @@ def prepare_update(
 
 def count_generation(resource: Resource, current: Document, document: Document) -> None:
     """Raises `metadata.generation` when something outside metadata and status changed."""
-    if not strategy_of(resource.resource).generation:
+    strategy = strategy_of(resource)
+    if not strategy.generation:
         return
-    if desired(current) != desired(document):
+    with_status = strategy.counts_status
+    if desired(current, with_status=with_status) != desired(document, with_status=with_status):
         document["metadata"]["generation"] = current["metadata"].get("generation", 0) + 1
 
 
-def desired(document: Mapping[str, Any]) -> Document:
+def desired(document: Mapping[str, Any], *, with_status: bool = False) -> Document:
     """The part of a document that says what is wanted."""
-    return {k: v for k, v in document.items() if k not in {"metadata", "status"}}
+    others = _NOT_DESIRED if with_status else _NOT_DESIRED | {"status"}
+    return {k: v for k, v in document.items() if k not in others}
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

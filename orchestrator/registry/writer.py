@@ -14,6 +14,7 @@ import msgspec
 
 from orchestrator.api import metadata, unsupported
 from orchestrator.api.conversion.versions import from_stored, to_stored
+from orchestrator.api.custom.defaulting import copied
 from orchestrator.api.defaults.kinds import apply_defaults
 from orchestrator.api.patch import json_patch, merge_patch
 from orchestrator.api.patch.strategic import strategic_merge
@@ -82,7 +83,7 @@ class Writer:
         if meta.get("name") or not base:
             return await self._create_named(resource, namespace, document, options)
         for _ in range(_NAME_ATTEMPTS):
-            attempt = without_nulls(document)
+            attempt: Document = copied(document)
             attempt["metadata"]["name"] = metadata.generated_name(base, self._rng)
             try:
                 return await self._create_named(resource, namespace, attempt, options)
@@ -101,18 +102,14 @@ class Writer:
         meta = document["metadata"]
         key = ObjectKey(resource.resource, namespace, meta.get("name", ""))
         uid = uuid.UUID(int=self._rng.getrandbits(128), version=4)
-        strategy.prepare_create(
-            resource, document, namespace, str(uid), rfc3339(self._clock.wall())
-        )
+        asked = options.asked or resource
+        strategy.prepare_create(asked, document, namespace, str(uid), rfc3339(self._clock.wall()))
         apply_defaults(resource.resource, document)
         admission.admit_created(resource.resource, document, self._settings.lost_node_toleration_s)
-        asked = options.asked or resource
         causes = validate_create(asked, document)
         if causes:
             raise faults.invalid(asked, key.name, causes)
         options.warnings.extend(unsupported.warnings(resource.resource, document))
-        if options.review is not None:
-            options.review(key, document, None)
         async with self.locks.hold(key):
             if namespace:
                 refusal = admission.namespace_refusal(key, self._namespace(namespace))
@@ -138,7 +135,7 @@ class Writer:
     ) -> StoredObject:
         """See `Registry.update`."""
         return await self.change(
-            resource, key, lambda _current: without_nulls(source), subresource, options
+            resource, key, lambda _current: copied(dict(source)), subresource, options
         )
 
     async def patch(
@@ -177,15 +174,14 @@ class Writer:
         for attempt in range(_RACE_ATTEMPTS):
             async with self.locks.hold(key):
                 stored = self._stored(key)
+                current = from_stored(resource, stored.thawed())
                 wanted = change(from_stored(asked, stored.thawed()))
                 _check_identity(key, stored, wanted)
                 wanted = to_stored(asked, admit_document(asked, wanted, options))
-                wanted = strategy.prepare_update(resource, stored.thawed(), wanted, subresource)
-                self._finish_update(resource, key, stored, wanted, subresource, options)
+                wanted = strategy.prepare_update(asked, current, wanted, subresource)
+                self._finish_update(resource, key, current, wanted, subresource, options)
                 if strategy.same(stored.doc, wanted):
                     return stored
-                if options.review is not None:
-                    options.review(key, wanted, stored.doc)
                 try:
                     return await self.commit(key, stored, wanted, dry_run=options.dry_run)
                 except Conflict:
@@ -199,19 +195,19 @@ class Writer:
         self,
         resource: Resource,
         key: ObjectKey,
-        stored: StoredObject,
+        current: Document,
         wanted: Document,
         subresource: str,
         options: WriteOptions,
     ) -> None:
         apply_defaults(resource.resource, wanted)
-        strategy.count_generation(resource, stored.doc, wanted)
         asked = options.asked or resource
-        causes = validate_update(asked, wanted, stored.doc, subresource)
+        strategy.count_generation(asked, current, wanted)
+        causes = validate_update(asked, wanted, current, subresource)
         if causes:
             raise faults.invalid(asked, key.name, causes)
         if not subresource:
-            told = unsupported.warnings(resource.resource, stored.doc)
+            told = unsupported.warnings(resource.resource, current)
             found = unsupported.warnings(resource.resource, wanted)
             options.warnings.extend(text for text in found if text not in told)
 

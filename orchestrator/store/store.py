@@ -129,6 +129,10 @@ class Store:
         """
         return list(self._memory.table(resource).items(namespace, after))
 
+    def resources(self) -> tuple[str, ...]:
+        """The group-resources of which there are objects, sorted."""
+        return tuple(sorted(self._memory.counts()))
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` for every committed write, in revision order, on the event loop.
 

@@ -18,11 +18,15 @@ from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.ports import bind
 from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.credentials.ensure import ensure_credentials, server_ssl_context
 from orchestrator.credentials.tokens import TokenFile
 from orchestrator.kit.aio.logging import configure_logging
+from orchestrator.kit.aio.tasks import Tasks
 from orchestrator.kit.clock import SystemClock
 from orchestrator.kit.errors import Unreachable
+from orchestrator.reconcile.executor import Executor
+from orchestrator.reconcile.informers import Informers
 from orchestrator.registry.registry import Registry
 from orchestrator.store.sql import FileSqlite
 from orchestrator.store.store import Store
@@ -49,6 +53,10 @@ async def main(state_dir: Path, port: int) -> None:
     clock, rng = SystemClock(), random.Random(1)
     registry = Registry(store, clock, rng)
     await registry.ensure_builtins()
+    informers = Informers(store)
+    definitions = customresources_controller(
+        informers, Executor(registry).carry_out, clock, random.Random(2)
+    )
     settings = ApiServerSettings(host="127.0.0.1", port=port, bookmark_interval_s=1.0)
     api = build_app(
         registry=registry,
@@ -59,15 +67,19 @@ async def main(state_dir: Path, port: int) -> None:
         clock=clock,
         rng=rng,
     )
-    await serve(
-        api,
-        settings,
-        stop,
-        tls=server_ssl_context(credentials),
-        end_streams=api.end_streams,
-        listener=listener,
-        on_listening=lambda _address, port: print(f"listening {port}", flush=True),
-    )
+    async with Tasks() as tasks:
+        tasks.supervise("customresources", definitions.run)
+        await serve(
+            api,
+            settings,
+            stop,
+            tls=server_ssl_context(credentials),
+            end_streams=api.end_streams,
+            listener=listener,
+            on_listening=lambda _address, port: print(f"listening {port}", flush=True),
+        )
+        tasks.stop_supervised()
+    informers.close()
     api.close()
     await store.close()
 

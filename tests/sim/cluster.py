@@ -47,7 +47,7 @@ class Cluster:
             replicaset_controller(informers, carry_out, clock, rng),
             endpoints_controller(informers, carry_out, rng),
             namespace_controller(informers, carry_out, clock, rng),
-            garbage_controller(informers, carry_out, rng),
+            garbage_controller(informers, carry_out, rng, self.registry.catalog),
             nodelifecycle_controller(informers, carry_out, clock, rng),
             Scheduler(self.registry, informers, clock, settings),
         ]

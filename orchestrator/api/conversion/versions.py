@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from orchestrator.api.conversion import autoscaling, events
+from orchestrator.api.custom import convert
 from orchestrator.api.resources import Resource
 
 Document = dict[str, Any]
@@ -31,7 +32,9 @@ _CONVERTERS: Final[Mapping[str, _Converter]] = MappingProxyType({
 
 
 def converts(resource: Resource) -> bool:
-    """Whether objects served at this row are stored in another form."""
+    """Whether objects served at this row may be stored in another form."""
+    if resource.custom is not None:
+        return resource.custom.mixed
     return bool(resource.stored_as)
 
 
@@ -42,6 +45,8 @@ def to_stored(resource: Resource, document: Document) -> Document:
         resource: the row that the document is written for.
         document: of the right types; consumed.
     """
+    if resource.custom is not None:
+        return convert.to_stored(resource.custom, document)
     if not resource.stored_as:
         return document
     return _converter(resource).to_stored(document)
@@ -52,6 +57,8 @@ def from_stored(resource: Resource, document: Document) -> Document:
 
     The document is not changed; the answer shares parts with it.
     """
+    if resource.custom is not None:
+        return convert.from_stored(resource.custom, document)
     if not resource.stored_as:
         return document
     return _converter(resource).from_stored(document)

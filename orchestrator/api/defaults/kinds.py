@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.custom.definition import default_definition
+from orchestrator.api.custom.words import CRDS
 from orchestrator.api.defaults.cluster import (
     default_event,
     default_namespace,
@@ -12,7 +14,6 @@ from orchestrator.api.defaults.cluster import (
 )
 from orchestrator.api.defaults.networking import default_network_policy
 from orchestrator.api.defaults.pod import default_pod
-from orchestrator.api.defaults.rbac import default_binding
 from orchestrator.api.defaults.service import (
     default_endpoint_slice,
     default_endpoints,
@@ -23,8 +24,8 @@ from orchestrator.api.defaults.workload import default_deployment, default_repli
 Defaulter = Callable[[dict[str, Any]], None]
 
 _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
-    "clusterrolebindings.rbac.authorization.k8s.io": default_binding,
     "deployments.apps": default_deployment,
+    CRDS: default_definition,
     "endpoints": default_endpoints,
     "endpointslices.discovery.k8s.io": default_endpoint_slice,
     "events": default_event,
@@ -33,7 +34,6 @@ _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "nodes": default_node,
     "pods": default_pod,
     "replicasets.apps": default_replica_set,
-    "rolebindings.rbac.authorization.k8s.io": default_binding,
     "secrets": default_secret,
     "services": default_service,
 })  # fmt: skip

@@ -96,6 +96,8 @@ def name_of(resource: Resource) -> str:
     Raises:
         KeyError: the bundle is older than the table of kinds; run scripts/generate-schema.
     """
+    if resource.custom is not None:
+        return resource.custom.definition
     return _names_by_kind()[resource.group, resource.version, resource.kind]
 
 

@@ -1,14 +1,14 @@
 """Discovery: which groups, versions and resources there are, in every form that clients ask for.
 
-All of it follows from the table of kinds; each document is made once. Source: Kubernetes API
+All of it follows from a catalogue; each document is made once for it. Source: Kubernetes API
 concepts, "API discovery" and "Aggregated discovery"; APIResourceList in meta/v1,
 APIGroupDiscoveryList in apidiscovery.k8s.io.
 """
 
-from functools import cache
 from typing import Any, Final, Literal
 
-from orchestrator.api.resources import RESOURCES, Resource, Subresource
+from orchestrator.api.catalog import STATIC, Catalog
+from orchestrator.api.resources import Resource, Subresource
 from orchestrator.api.schema.documents import ReadyDocument, json_document
 
 AggregatedVersion = Literal["v2", "v2beta1"]
@@ -44,15 +44,15 @@ def aggregated_version(accept: str) -> AggregatedVersion | None:
     return None
 
 
-def group_versions() -> tuple[tuple[str, str], ...]:
+def group_versions(catalog: Catalog = STATIC) -> tuple[tuple[str, str], ...]:
     """Every served (group, version), core first, in the order of the table."""
-    return tuple(dict.fromkeys((r.group, r.version) for r in RESOURCES))
+    return catalog.group_versions
 
 
-def _groups() -> dict[str, list[str]]:
+def _groups(catalog: Catalog) -> dict[str, list[str]]:
     """Versions by group, without core; the first version is the preferred one."""
     found: dict[str, list[str]] = {}
-    for group, version in group_versions():
+    for group, version in catalog.group_versions:
         if group:
             found.setdefault(group, []).append(version)
     return found
@@ -63,59 +63,60 @@ def _group_entry(group: str, versions: list[str]) -> dict[str, Any]:
     return {"name": group, "versions": rows, "preferredVersion": rows[0]}
 
 
-@cache
-def core_versions() -> ReadyDocument:
+def core_versions(catalog: Catalog = STATIC) -> ReadyDocument:
     """`GET /api`: APIVersions."""
-    versions = [version for group, version in group_versions() if not group]
-    return json_document(
-        {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": []}
-    )
+
+    def make() -> ReadyDocument:
+        versions = [version for group, version in catalog.group_versions if not group]
+        return json_document(
+            {"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": []}
+        )
+
+    return catalog.once("core versions", make)
 
 
-@cache
-def groups() -> ReadyDocument:
+def groups(catalog: Catalog = STATIC) -> ReadyDocument:
     """`GET /apis`: APIGroupList."""
-    rows = [_group_entry(group, versions) for group, versions in _groups().items()]
-    return json_document({"kind": "APIGroupList", "apiVersion": "v1", "groups": rows})
+
+    def make() -> ReadyDocument:
+        rows = [_group_entry(group, versions) for group, versions in _groups(catalog).items()]
+        return json_document({"kind": "APIGroupList", "apiVersion": "v1", "groups": rows})
+
+    return catalog.once("groups", make)
 
 
-def group(name: str) -> ReadyDocument | None:
+def group(name: str, catalog: Catalog = STATIC) -> ReadyDocument | None:
     """`GET /apis/{group}`: APIGroup; None when it is not served."""
-    return _group_documents().get(name)  # one table: clients' words must not fill a cache
+    documents = catalog.once("group documents", lambda: _group_documents(catalog))
+    return documents.get(name)  # one table: clients' words must not fill a cache
 
 
-@cache
-def _group_documents() -> dict[str, ReadyDocument]:
+def _group_documents(catalog: Catalog) -> dict[str, ReadyDocument]:
     head = {"kind": "APIGroup", "apiVersion": "v1"}
     return {
         name: json_document(head | _group_entry(name, versions))
-        for name, versions in _groups().items()
+        for name, versions in _groups(catalog).items()
     }
 
 
-def resources(group: str, version: str) -> ReadyDocument | None:
+def resources(group: str, version: str, catalog: Catalog = STATIC) -> ReadyDocument | None:
     """`GET /api/v1` (group "") and `/apis/{group}/{version}`: APIResourceList; None if unknown."""
-    return _resource_documents().get((group, version))
+    if not catalog.of(group, version):
+        return None
+    return catalog.once_for(
+        group, version, "resources", lambda one: _resource_list(one, group, version)
+    )
 
 
-@cache
-def _resource_documents() -> dict[tuple[str, str], ReadyDocument]:
-    return {each: _resource_list(*each) for each in group_versions()}
-
-
-def _resource_list(group: str, version: str) -> ReadyDocument:
+def _resource_list(catalog: Catalog, group: str, version: str) -> ReadyDocument:
     rows: list[dict[str, Any]] = []
-    for resource in _of(group, version):
+    for resource in catalog.of(group, version):
         rows.append(_plain_resource(resource))
         rows += [_plain_subresource(resource, sub) for sub in resource.subresources]
     rows.sort(key=lambda row: str(row["name"]))
     head = {"kind": "APIResourceList"} | ({"apiVersion": "v1"} if group else {})
     name = f"{group}/{version}" if group else version
     return json_document({**head, "groupVersion": name, "resources": rows})
-
-
-def _of(group: str, version: str) -> list[Resource]:
-    return [r for r in RESOURCES if (r.group, r.version) == (group, version)]
 
 
 def _plain_resource(resource: Resource) -> dict[str, Any]:
@@ -145,17 +146,24 @@ def _plain_subresource(resource: Resource, sub: Subresource) -> dict[str, Any]:
     }
 
 
-@cache
-def aggregated(version: AggregatedVersion, *, core: bool) -> ReadyDocument:
+def aggregated(
+    version: AggregatedVersion, *, core: bool, catalog: Catalog = STATIC
+) -> ReadyDocument:
     """`GET /api` (core) or `/apis` as one APIGroupDiscoveryList of that version."""
+    return catalog.once(
+        ("aggregated", version, core), lambda: _aggregated(version, catalog, core=core)
+    )
+
+
+def _aggregated(version: AggregatedVersion, catalog: Catalog, *, core: bool) -> ReadyDocument:
     items = []
-    for name, versions in ({"": ["v1"]} if core else _groups()).items():
+    for name, versions in ({"": ["v1"]} if core else _groups(catalog)).items():
         metadata: dict[str, str | None] = {"name": name} if name else {}
         metadata["creationTimestamp"] = None
         rows = [
             {
                 "version": each,
-                "resources": [_aggregated_resource(r) for r in _of(name, each)],
+                "resources": [_aggregated_resource(r) for r in catalog.of(name, each)],
                 "freshness": "Current",
             }
             for each in versions

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from orchestrator.api.resources import Resource
 from orchestrator.api.schema.bundle import Definition, definitions, name_of, reference_of
+from orchestrator.api.schema.derived import SCHEMA, SCHEMA_OR
 
 _ABSENT: Final = object()
 
@@ -37,6 +38,8 @@ class SchemaNode:
     def __init__(self, schema: Definition) -> None:
         self._schema = schema
         self.definition = reference_of(schema) or ""
+        if self.definition in SCHEMA_OR:
+            self.definition = SCHEMA
         self._shape = definitions()[self.definition] if self.definition else schema
         self._children: dict[str, SchemaNode | None] = {}
         self._item: SchemaNode | object | None = _ABSENT
@@ -75,6 +78,8 @@ class SchemaNode:
     def free_form(self) -> bool:
         """Whether any JSON may stand below: an object about which nothing is said."""
         shape = self._shape
+        if shape.get("x-kubernetes-preserve-unknown-fields") and "properties" not in shape:
+            return True
         known = "properties" in shape or "additionalProperties" in shape
         return self.type == "object" and not known
 
@@ -109,14 +114,15 @@ class SchemaNode:
         return f"SchemaNode({self.definition or self.type})"
 
 
-@cache
 def schema_of(resource: Resource) -> SchemaNode:
     """The root node of a served resource's documents.
 
     Raises:
         KeyError: the bundle does not hold the kind.
     """
-    return SchemaNode(definitions()[name_of(resource)])
+    if resource.custom is not None:
+        return resource.custom.node
+    return schema_of_kind(name_of(resource))
 
 
 @cache

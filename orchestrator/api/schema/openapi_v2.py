@@ -4,14 +4,14 @@ kubectl up to 1.28 cannot create or apply without the protobuf form, of which it
 definitions; newer ones never ask. Source: OpenAPI Specification 2.0; gnostic's openapiv2 messages.
 """
 
-from functools import cache
 from typing import Any, Final
 
-from orchestrator.api.resources import RESOURCES
+from orchestrator.api.catalog import STATIC, Catalog
+from orchestrator.api.custom.published import in_v2
 from orchestrator.api.schema.bundle import REF_PREFIX, Definition, definitions
 from orchestrator.api.schema.documents import ReadyDocument, json_document
 from orchestrator.api.schema.gnostic import encode_document
-from orchestrator.api.schema.openapi_v3 import INFO
+from orchestrator.api.schema.openapi_v3 import INFO, custom_definitions
 from orchestrator.api.schema.operations import PathItem, path_items
 
 PROTOBUF_TYPE: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -29,31 +29,39 @@ def wants_protobuf(accept: str) -> bool:
     return bool(wanted) and "proto-openapi" in wanted[0]
 
 
-@cache
-def json_form() -> ReadyDocument:
+def json_form(catalog: Catalog = STATIC) -> ReadyDocument:
     """`GET /openapi/v2` as JSON."""
-    return json_document(_swagger())
+    return catalog.once("openapi v2 json", lambda: json_document(_swagger(catalog)))
 
 
-@cache
-def protobuf_form() -> ReadyDocument:
+def protobuf_form(catalog: Catalog = STATIC) -> ReadyDocument:
     """`GET /openapi/v2` as gnostic's protobuf: info and definitions, without paths."""
-    swagger = _swagger()
-    return ReadyDocument(encode_document(swagger["info"], swagger["definitions"]), PROTOBUF_TYPE)
+
+    def make() -> ReadyDocument:
+        swagger = _swagger(catalog)
+        body = encode_document(swagger["info"], swagger["definitions"])
+        return ReadyDocument(body, PROTOBUF_TYPE)
+
+    return catalog.once("openapi v2 protobuf", make)
 
 
-@cache
-def _swagger() -> dict[str, Any]:
+def _swagger(catalog: Catalog) -> dict[str, Any]:
+    return catalog.once("openapi v2", lambda: _make_swagger(catalog))
+
+
+def _make_swagger(catalog: Catalog) -> dict[str, Any]:
     paths = {
         path: _path_item(item)
-        for resource in RESOURCES
+        for resource in catalog.rows
         for path, item in path_items(resource).items()
     }
+    custom = custom_definitions(catalog.rows)
+    known = {**definitions(), **{name: in_v2(schema) for name, schema in custom.items()}}
     return {
         "swagger": "2.0",
         "info": INFO,
         "paths": dict(sorted(paths.items())),
-        "definitions": {name: to_v2(schema) for name, schema in definitions().items()},
+        "definitions": {name: to_v2(schema) for name, schema in sorted(known.items())},
         "securityDefinitions": {
             "BearerToken": {
                 "type": "apiKey",

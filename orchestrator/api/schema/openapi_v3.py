@@ -5,10 +5,11 @@ content alone, so that clients' caches outlive a restart. Source: Kubernetes API
 V3"; OpenAPI Specification 3.0.0.
 """
 
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, Final
 
-from orchestrator.api.resources import RESOURCES
+from orchestrator.api.catalog import STATIC, Catalog
+from orchestrator.api.resources import Resource
 from orchestrator.api.schema.bundle import (
     KUBERNETES_VERSION,
     REF_PREFIX,
@@ -16,7 +17,6 @@ from orchestrator.api.schema.bundle import (
     definitions,
     name_of_kind,
 )
-from orchestrator.api.schema.discovery import group_versions
 from orchestrator.api.schema.documents import ReadyDocument, json_document
 from orchestrator.api.schema.operations import path_items
 
@@ -30,31 +30,49 @@ def path_of(group: str, version: str) -> str:
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
-@cache
-def index() -> ReadyDocument:
+def index(catalog: Catalog = STATIC) -> ReadyDocument:
     """`GET /openapi/v3`: which documents there are, and under which hash."""
-    paths: dict[str, dict[str, str]] = {}
-    for group, version in group_versions():
-        path, digest = path_of(group, version), document_of(group, version).digest
-        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
-    return json_document({"paths": paths})
+
+    def make() -> ReadyDocument:
+        paths: dict[str, dict[str, str]] = {}
+        for each in catalog.group_versions:
+            path, digest = path_of(*each), document_of(*each, catalog).digest
+            paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+        return json_document({"paths": paths})
+
+    return catalog.once("openapi v3 index", make)
 
 
-def document(path: str) -> ReadyDocument | None:
+def document(path: str, catalog: Catalog = STATIC) -> ReadyDocument | None:
     """`GET /openapi/v3/{path}`, path being "api/v1" or "apis/apps/v1"; None when not served.
 
     The `hash` parameter needs no look: the answer is the same for each.
     """
-    known = {path_of(*each): each for each in group_versions()}
-    return document_of(*known[path]) if path in known else None
+    known = {path_of(*each): each for each in catalog.group_versions}
+    return document_of(*known[path], catalog) if path in known else None
 
 
-@cache
-def document_of(group: str, version: str) -> ReadyDocument:
+def document_of(group: str, version: str, catalog: Catalog = STATIC) -> ReadyDocument:
     """The document of a served group and version."""
-    resources = [r for r in RESOURCES if (r.group, r.version) == (group, version)]
+    return catalog.once_for(
+        group, version, "openapi v3", lambda one: _document(one.of(group, version))
+    )
+
+
+def custom_definitions(resources: Sequence[Resource]) -> dict[str, Definition]:
+    """The definitions of custom kinds and their lists, by name."""
+    found: dict[str, Definition] = {}
+    for resource in resources:
+        if resource.custom is not None:
+            found[resource.custom.definition] = resource.custom.published
+            found[f"{resource.custom.definition}List"] = resource.custom.published_list
+    return found
+
+
+def _document(resources: Sequence[Resource]) -> ReadyDocument:
     paths = {each: item for r in resources for each, item in path_items(r).items()}
-    roots = set(_ALWAYS)
+    custom = custom_definitions(resources)
+    roots = {*_ALWAYS, *custom}
     for r in resources:
         kinds = [(r.api_version, r.kind)]
         if "list" in r.verbs:
@@ -69,7 +87,7 @@ def document_of(group: str, version: str) -> ReadyDocument:
             "info": INFO,
             "paths": dict(sorted(paths.items())),
             "components": {
-                "schemas": reachable(roots),
+                "schemas": reachable(roots, custom),
                 "securitySchemes": {
                     "BearerToken": {
                         "type": "apiKey",
@@ -83,10 +101,12 @@ def document_of(group: str, version: str) -> ReadyDocument:
     )
 
 
-def reachable(roots: set[str]) -> dict[str, Definition]:
+def reachable(
+    roots: set[str], custom: dict[str, Definition] | None = None
+) -> dict[str, Definition]:
     """The definitions that `roots` and whatever they refer to need, sorted by name; shared."""
     todo, kept = sorted(roots), {}
-    everything = definitions()
+    everything = {**definitions(), **(custom or {})}
     while todo:
         name = todo.pop()
         if name not in kept:
@@ -100,5 +120,6 @@ def _references(schema: Definition) -> set[str]:
     reference = schema.get("$ref")
     found = {reference.removeprefix(REF_PREFIX)} if isinstance(reference, str) else set()
     parts: list[Any] = [*schema.get("allOf", ()), *schema.get("properties", {}).values()]
-    parts += [schema.get("items"), schema.get("additionalProperties")]
+    parts += [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    parts += [schema.get("items"), schema.get("additionalProperties"), schema.get("not")]
     return found.union(*(_references(part) for part in parts if isinstance(part, dict)))

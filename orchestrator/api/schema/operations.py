@@ -5,7 +5,6 @@ which patch types PATCH takes (else it guesses). Source: OpenAPI Specification 3
 and parameters as Kubernetes publishes them.
 """
 
-from types import MappingProxyType
 from typing import Any, Final
 
 from orchestrator.api.resources import Resource, Subresource
@@ -16,6 +15,8 @@ PATCH_TYPES: Final = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+CUSTOM_PATCH_TYPES: Final = PATCH_TYPES[:2]
+"""Custom kinds have no merge keys: a strategic merge patch of them is refused."""
 _ANSWER_TYPES: Final = ("application/json", "application/yaml")
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _NAMESPACE_PATH: Final = "/namespaces/{namespace}"
@@ -84,20 +85,6 @@ _LOG: Final = (
     _query("timestamps", "boolean", "Starts every line with its RFC 3339 time."),
 )
 _STATUS_DOCUMENT: Final = {"$ref": f"{REF_PREFIX}{_META}Status"}
-
-
-_STREAMS: Final = (
-    _query("container", "string", "The container; by default the only one of the pod."),
-    _query("stdin", "boolean", "Redirect the standard input stream of the pod for this call."),
-    _query("stdout", "boolean", "Redirect the standard output stream of the pod for this call."),
-    _query("stderr", "boolean", "Redirect the standard error stream of the pod for this call."),
-    _query("tty", "boolean", "If true, a terminal is allocated for the call."),
-)
-_CONNECT: Final = MappingProxyType({
-    "PodAttachOptions": _STREAMS,
-    "PodExecOptions": (_query("command", "string", "A word of the command line."), *_STREAMS),
-    "PodPortForwardOptions": (_query("ports", "integer", "Ports to forward, over WebSockets."),),
-})  # fmt: skip
 
 
 class _Operations:
@@ -187,16 +174,11 @@ class _Operations:
         suffix = f"{self._scope}{r.kind}{sub.name.capitalize()}"
         group, version = sub.group or r.group, sub.version or r.version
         definition = name_of_kind(f"{group}/{version}" if group else version, sub.kind) or ""
+        if not definition and sub.kind == r.kind:
+            definition = name_of(r)
         kind = (group, version, sub.kind)
         if sub.name == "log":
             item["get"] = self.operation("read", "get", suffix, "", parameters=_LOG, kind=kind)
-            return item
-        if sub.kind in _CONNECT:
-            for method in ("get", "post"):
-                item[method] = self.operation(
-                    f"connect{method.capitalize()}", "connect", suffix, "",
-                    parameters=_CONNECT[sub.kind], kind=kind,
-                )  # fmt: skip
             return item
         for verb in sub.verbs:
             if verb == "create":
@@ -223,11 +205,13 @@ class _Operations:
             case _:
                 return "patch", self.operation(
                     "patch", "patch", suffix, definition, parameters=_WRITE,
-                    body=_patch_body(), kind=kind, codes=(200, 201),
+                    body=_patch_body(self._resource), kind=kind, codes=(200, 201),
                 )  # fmt: skip
 
 
 def _list_of(resource: Resource) -> str:
+    if resource.custom is not None:
+        return f"{resource.custom.definition}List"
     return name_of_kind(resource.api_version, resource.list_kind) or ""
 
 
@@ -243,9 +227,10 @@ def _body(definition: str, *, required: bool = True) -> dict[str, Any]:
     return {"content": content} | ({"required": True} if required else {})
 
 
-def _patch_body() -> dict[str, Any]:
+def _patch_body(resource: Resource) -> dict[str, Any]:
     schema = {"$ref": f"{REF_PREFIX}{_META}Patch"}
-    return {"content": {each: {"schema": schema} for each in PATCH_TYPES}, "required": True}
+    types = PATCH_TYPES if resource.custom is None else CUSTOM_PATCH_TYPES
+    return {"content": {each: {"schema": schema} for each in types}, "required": True}
 
 
 def path_items(resource: Resource) -> dict[str, PathItem]:

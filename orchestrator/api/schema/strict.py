@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from orchestrator.api.resources import Resource
 from orchestrator.api.schema.bundle import WireRow, name_of, wire_messages
+from orchestrator.api.schema.derived import SCHEMA, derived_rows
 
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -179,6 +180,14 @@ def _int_or_string_checker() -> _Checker:
     return check
 
 
+def _schema_or_checker() -> _Checker:
+    def check(value: Any, faults: list[_Fault]) -> None:
+        if type(value) is dict:  # what else may stand there is validation's business
+            _shared_struct_checker(SCHEMA, "v1.JSONSchemaProps")(value, faults)
+
+    return check
+
+
 def _anything(_value: Any, _faults: list[_Fault]) -> None:
     """Free-form JSON."""
 
@@ -250,7 +259,8 @@ def _struct_checker(definition: str, go_type: str) -> _Checker:
 
 def _fill(fields: dict[str, _Checker], definition: str) -> dict[str, _Checker]:
     """Fills in a struct's checkers; later than the struct's own, since structs refer in circles."""
-    for row in wire_messages()[definition]:
+    rows = wire_messages().get(definition)
+    for row in derived_rows(definition) if rows is None else rows:
         if row.base == "inline":
             _fill(fields, row.reference)
         else:
@@ -292,6 +302,8 @@ def _base_checker(row: WireRow, go_type: str) -> _Checker:
             return _list_checker(_kind_checker(str, "string"), go_type)
         case "raw":
             return _anything
+        case "schema_or":
+            return _schema_or_checker()
         case other:
             raise ValueError(f"the bundle has a field of base {other!r}: regenerate it")
 

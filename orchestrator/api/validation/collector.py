@@ -22,34 +22,34 @@ class Faults:
 
     def required(self, field: str, detail: str = "") -> None:
         """A value must be there."""
-        self._add("FieldValueRequired", field, _with("Required value", detail))
+        self.add("FieldValueRequired", field, _with("Required value", detail))
 
     def invalid(self, field: str, value: Any, detail: str) -> None:
         """The value is wrong."""
-        self._add("FieldValueInvalid", field, _with(f"Invalid value: {shown(value)}", detail))
+        self.add("FieldValueInvalid", field, _with(f"Invalid value: {shown(value)}", detail))
 
     def unsupported(self, field: str, value: Any, supported: Iterable[str]) -> None:
         """The value is none of a closed set."""
         known = ", ".join(f'"{one}"' for one in sorted(supported))
         text = f"Unsupported value: {shown(value)}: supported values: {known}"
-        self._add("FieldValueNotSupported", field, text)
+        self.add("FieldValueNotSupported", field, text)
 
     def duplicate(self, field: str, value: Any) -> None:
         """The value stands elsewhere already."""
-        self._add("FieldValueDuplicate", field, f"Duplicate value: {shown(value)}")
+        self.add("FieldValueDuplicate", field, f"Duplicate value: {shown(value)}")
 
     def forbidden(self, field: str, detail: str) -> None:
         """The field may not be set, or not be changed."""
-        self._add("FieldValueForbidden", field, _with("Forbidden", detail))
+        self.add("FieldValueForbidden", field, _with("Forbidden", detail))
 
     def not_found(self, field: str, value: Any) -> None:
         """The value refers to something that is not there."""
-        self._add("FieldValueNotFound", field, f"Not found: {shown(value)}")
+        self.add("FieldValueNotFound", field, f"Not found: {shown(value)}")
 
     def too_long(self, field: str, most_bytes: int) -> None:
         """The value is too long."""
         text = f"Too long: may not be more than {most_bytes} bytes"
-        self._add("FieldValueTooLong", field, text)
+        self.add("FieldValueTooLong", field, text)
 
     # ------------------------------------------------------------ common checks
 
@@ -80,7 +80,8 @@ class Faults:
         if new != old:
             self.invalid(field, new, IMMUTABLE)
 
-    def _add(self, reason: str, field: str, message: str) -> None:
+    def add(self, reason: str, field: str, message: str) -> None:
+        """A fault in words of its own; the reason as in `Cause.reason`."""
         self.causes.append(Cause(reason, message, field))
 
 

@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.conversion.versions import from_stored
+from orchestrator.api.custom import definition
+from orchestrator.api.custom.checking import check as check_by_schema
+from orchestrator.api.custom.words import CRDS
 from orchestrator.api.resources import Resource
 from orchestrator.api.validation import (
     cluster,
@@ -11,7 +15,6 @@ from orchestrator.api.validation import (
     events,
     networking,
     pod,
-    rbac,
     service,
     workload,
 )
@@ -24,8 +27,7 @@ _Check = Callable[[Faults, Document], None]
 _UpdateCheck = Callable[[Faults, Document, Document], None]
 
 _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
-    "clusterrolebindings.rbac.authorization.k8s.io": rbac.validate_cluster_role_binding,
-    "clusterroles.rbac.authorization.k8s.io": rbac.validate_cluster_role,
+    CRDS: definition.validate_definition,
     "configmaps": cluster.validate_config_map,
     "deployments.apps": workload.validate_deployment,
     "endpoints": service.validate_endpoints,
@@ -38,8 +40,6 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "nodes": cluster.validate_node,
     "pods": pod.validate_pod,
     "replicasets.apps": workload.validate_replica_set,
-    "rolebindings.rbac.authorization.k8s.io": rbac.validate_role_binding,
-    "roles.rbac.authorization.k8s.io": rbac.validate_role,
     "secrets": cluster.validate_secret,
     "services": service.validate_service,
 })  # fmt: skip
@@ -47,7 +47,7 @@ _CREATE_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "pods": ephemeral.validate_absent,
 })  # fmt: skip
 _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
-    "clusterrolebindings.rbac.authorization.k8s.io": rbac.validate_binding_update,
+    CRDS: definition.validate_definition_update,
     "configmaps": cluster.validate_config_map_update,
     "deployments.apps": workload.validate_workload_update,
     "endpointslices.discovery.k8s.io": service.validate_endpoint_slice_update,
@@ -55,7 +55,6 @@ _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
     "nodes": cluster.validate_node_update,
     "pods": pod.validate_pod_update,
     "replicasets.apps": workload.validate_workload_update,
-    "rolebindings.rbac.authorization.k8s.io": rbac.validate_binding_update,
     "secrets": cluster.validate_secret_update,
     "services": service.validate_service_update,
 })  # fmt: skip
@@ -63,6 +62,7 @@ _SUBRESOURCE_CHECKS: Final[Mapping[tuple[str, str], _UpdateCheck]] = MappingProx
     ("pods", "ephemeralcontainers"): ephemeral.validate_ephemeral_update,
 })  # fmt: skip
 _STATUS_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
+    CRDS: definition.validate_definition_status,
     "nodes": cluster.validate_node_status,
 })  # fmt: skip
 
@@ -85,6 +85,8 @@ def validate_create(resource: Resource, document: Document) -> tuple[Cause, ...]
             check(faults, document)
     if resource.group_resource == _NEW_EVENTS:
         events.validate_new_style(faults, document)
+    if resource.custom is not None:
+        check_by_schema(faults, from_stored(resource, document), resource.custom.schema)
     return tuple(faults.causes)
 
 
@@ -93,6 +95,9 @@ def validate_update(
 ) -> tuple[Cause, ...]:
     """All faults of an object that is to replace another, or (status) the status of another."""
     faults = Faults()
+    if resource.custom is not None:
+        before = from_stored(resource, old)
+        check_by_schema(faults, from_stored(resource, document), resource.custom.schema, old=before)
     change = _SUBRESOURCE_CHECKS.get((resource.resource, subresource))
     if change is not None:
         change(faults, document, old)

@@ -5,10 +5,13 @@ Source: Kubernetes API, autoscaling/v1 Scale.
 
 from typing import Any
 
+from orchestrator.api.custom.version import ScalePaths
 from orchestrator.api.labels import from_document
 from orchestrator.api.patch import json_patch, merge_patch
+from orchestrator.api.resources import Resource
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document
+from orchestrator.apiserver.forms import in_version
 from orchestrator.apiserver.negotiation import answer_format
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
@@ -21,16 +24,17 @@ from orchestrator.apiserver.verbs.write import (
     require_type,
     write_options,
 )
-from orchestrator.kit.errors import BadRequest, Cause, Invalid
+from orchestrator.kit.errors import ApiError, BadRequest, Cause, Invalid
 from orchestrator.registry.options import Patch
 from orchestrator.store.objects import Document, StoredObject
 
+_REPLICAS = ("spec", "replicas")
 _SHOWN_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
 async def get_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
     """The Scale of a workload."""
-    return _answer(request, scale_of(services.registry.get(key_of(path))))
+    return _answer(request, scale_of(path.resource, services.registry.get(key_of(path))))
 
 
 async def put_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
@@ -44,8 +48,8 @@ async def put_scale(services: Services, request: Request, path: ObjectPath) -> A
 
 async def patch_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
     """Patches the Scale; strategic is the same as merge, for a Scale holds no lists."""
-    change = await read_patch(services, request)
-    current = scale_of(services.registry.get(key_of(path)))
+    change = await read_patch(services, request, path.resource)
+    current = scale_of(path.resource, services.registry.get(key_of(path)))
     expected = None
     patched: Any
     if change.type == "json":
@@ -59,33 +63,71 @@ async def patch_scale(services: Services, request: Request, path: ObjectPath) ->
     return await _set(services, request, path, patched, expected)
 
 
-def scale_of(item: StoredObject) -> Document:
-    """The Scale of a workload, keys in wire order."""
-    meta, spec = item.doc["metadata"], item.doc.get("spec") or {}
-    status: Document = {"replicas": (item.doc.get("status") or {}).get("replicas", 0)}
-    selector = str(from_document(spec.get("selector") or {}))
-    if selector:
-        status["selector"] = selector
+def scale_of(resource: Resource, item: StoredObject) -> Document:
+    """The Scale of a workload, keys in wire order.
+
+    Raises:
+        ApiError: a custom object has no replicas where its definition says they are.
+    """
+    document = in_version(resource, item).doc
+    if resource.custom is not None and resource.custom.scale is not None:
+        replicas, status = _custom_scale(document, resource.custom.scale)
+    else:
+        spec = document.get("spec") or {}
+        replicas = spec.get("replicas", 0)
+        status = {"replicas": (document.get("status") or {}).get("replicas", 0)}
+        selector = str(from_document(spec.get("selector") or {}))
+        if selector:
+            status["selector"] = selector
+    meta = document["metadata"]
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: meta[key] for key in _SHOWN_META if key in meta},
-        "spec": {"replicas": spec.get("replicas", 0)},
+        "spec": {"replicas": replicas},
         "status": status,
     }
+
+
+def _custom_scale(document: Document, paths: ScalePaths) -> tuple[int, Document]:
+    replicas = _at(document, paths.spec_replicas)
+    if not isinstance(replicas, int):
+        where = "." + ".".join(paths.spec_replicas)
+        raise ApiError(f'Internal error occurred: the spec replicas field "{where}" does not exist')
+    observed = _at(document, paths.status_replicas)
+    status: Document = {"replicas": observed if isinstance(observed, int) else 0}
+    selector = _at(document, paths.selector) if paths.selector else ""
+    if selector and isinstance(selector, str):
+        status["selector"] = selector
+    return replicas, status
+
+
+def _at(document: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def _nested(names: tuple[str, ...], value: Any) -> Document:
+    for name in reversed(names):
+        value = {name: value}
+    made: Document = value
+    return made
 
 
 async def _set(
     services: Services, request: Request, path: ObjectPath, scale: Document, expected: object
 ) -> Answer:
     replicas = _replicas(scale, path.name)
-    change: Document = {"spec": {"replicas": replicas}}
+    custom = path.resource.custom
+    where = custom.scale.spec_replicas if custom is not None and custom.scale else _REPLICAS
+    change = _nested(where, replicas)
     if expected:
         change["metadata"] = {"resourceVersion": str(expected)}
     written = await services.registry.patch(
         key_of(path), Patch("merge", change), options=write_options(request, path.resource)
     )
-    return _answer(request, scale_of(written))
+    return _answer(request, scale_of(path.resource, written))
 
 
 def _replicas(scale: Document, name: str) -> int:

@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from orchestrator.api.resources import RESOURCES, by_kind, by_resource
 from orchestrator.controllers.garbage.plan import (
     COMPONENT,
     Facts,
@@ -14,34 +13,38 @@ from orchestrator.controllers.garbage.plan import (
 )
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
-from orchestrator.reconcile.controller import CarryOut, Controller, Source
+from orchestrator.reconcile.controller import EVERY, CarryOut, Controller, Source
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent, Record
 from orchestrator.reconcile.snapshot import Snapshot
+from orchestrator.registry.catalog import LiveCatalog
 from orchestrator.store.objects import StoredObject, StoreEvent
 
+EVENTS: Final = "events"
+"""Nobody owns them and they own nothing; there are many."""
 _FIELDS: Final = ("ownerReferences", "finalizers", "deletionTimestamp")
 
 
-def garbage_controller(informers: Informers, carry_out: CarryOut, rng: random.Random) -> Controller:
+def garbage_controller(
+    informers: Informers, carry_out: CarryOut, rng: random.Random, catalog: LiveCatalog
+) -> Controller:
     """The controller; `run` it."""
-    reader = _Reader(informers.snapshot)
-    sources = [
-        Source(row.resource, reader.concerned)
-        for row in RESOURCES
-        if row.stored and "delete" in row.verbs and row.resource != "events"
-    ]
+    reader = _Reader(informers.snapshot, catalog)
+    sources = [Source(EVERY, reader.concerned)]
     return Controller(COMPONENT, informers, sources, reader.plan, carry_out, workers=16, rng=rng)
 
 
 class _Reader:
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, catalog: LiveCatalog) -> None:
         self._snapshot = snapshot
+        self._catalog = catalog
         self._told: set[tuple[ObjectKey, str]] = set()
 
     def concerned(self, event: StoreEvent) -> Iterable[ObjectKey]:
         """Objects whose plan a write can change."""
         item, before = event.object, event.previous
+        if item.key.resource == EVENTS:
+            return
         meta = item.doc["metadata"]
         old: dict[str, Any] = before.doc["metadata"] if before else {}
         if event.type == "MODIFIED" and all(meta.get(f) == old.get(f) for f in _FIELDS):
@@ -53,7 +56,7 @@ class _Reader:
                 yield dependent.key
         for one in (item, before):
             for reference in owners.references_of(one) if one else ():
-                key = _owner_key(item, reference)
+                key = self._owner_key(item, reference)
                 owner = self._snapshot.get(key) if key else None
                 if owner is not None and owners.is_deleting(owner):
                     yield owner.key
@@ -70,13 +73,27 @@ class _Reader:
         return [intent for intent in intents if self._is_new(intent)]
 
     def _state(self, item: StoredObject, reference: dict[str, Any]) -> OwnerState:
-        key = _owner_key(item, reference)
+        key = self._owner_key(item, reference)
         if key is None:
             return "unresolvable"
         owner = self._snapshot.get(key)
         if owner is None or owner.uid != reference["uid"]:
             return "absent"
         return "waiting" if waits_for_dependents(owner) else "solid"
+
+    def _owner_key(self, item: StoredObject, reference: dict[str, Any]) -> ObjectKey | None:
+        """Where the owner would be; None for a kind that is not served, or a namespaced owner of
+        an object without namespace.
+        """
+        catalog = self._catalog.current
+        row = catalog.by_kind(reference.get("apiVersion", ""), reference.get("kind", ""))
+        if row is None or not row.stored:
+            return None
+        if not row.namespaced:
+            return ObjectKey(row.resource, "", reference["name"])
+        if not item.key.namespace:
+            return None
+        return ObjectKey(row.resource, item.key.namespace, reference["name"])
 
     def _is_new(self, intent: Intent) -> bool:
         if not isinstance(intent, Record):
@@ -86,17 +103,3 @@ class _Reader:
             return False
         self._told.add(said)
         return True
-
-
-def _owner_key(item: StoredObject, reference: dict[str, Any]) -> ObjectKey | None:
-    """Where the owner would be; None for a kind that is not served, or a namespaced owner of an
-    object without namespace.
-    """
-    row = by_kind(reference.get("apiVersion", ""), reference.get("kind", ""))
-    if row is None or not row.stored:
-        return None
-    if not row.namespaced:
-        return ObjectKey(row.resource, "", reference["name"])
-    if not by_resource(item.key.resource).namespaced:
-        return None
-    return ObjectKey(row.resource, item.key.namespace, reference["name"])

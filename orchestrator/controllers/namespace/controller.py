@@ -4,19 +4,17 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from orchestrator.api.resources import RESOURCES
 from orchestrator.controllers.namespace.plan import COMPONENT, Facts, plan
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
-from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
+from orchestrator.reconcile.controller import EVERY, CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent
 from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.store.objects import StoreEvent
 
 NAMESPACES: Final = "namespaces"
-_CONTENTS: Final = tuple(r.resource for r in RESOURCES if r.stored and r.namespaced)
 
 
 def namespace_controller(
@@ -24,8 +22,7 @@ def namespace_controller(
 ) -> Controller:
     """The controller; `run` it."""
     reader = _Reader(informers.snapshot, clock)
-    sources = [Source(NAMESPACES, own_key)]
-    sources += [Source(resource, reader.surrounding) for resource in _CONTENTS]
+    sources = [Source(NAMESPACES, own_key), Source(EVERY, reader.surrounding)]
     return Controller(COMPONENT, informers, sources, reader.plan, carry_out, workers=2, rng=rng)
 
 
@@ -36,6 +33,8 @@ class _Reader:
 
     def surrounding(self, event: StoreEvent) -> Iterable[ObjectKey]:
         """The namespace around an object, when it is being deleted."""
+        if not event.object.key.namespace:
+            return []
         key = ObjectKey(NAMESPACES, "", event.object.key.namespace)
         namespace = self._snapshot.get(key)
         return [key] if namespace is not None and owners.is_deleting(namespace) else []
@@ -44,5 +43,7 @@ class _Reader:
         item = self._snapshot.get(key)
         if item is None or not owners.is_deleting(item):
             return []
-        contents = {name: self._snapshot.list(name, key.name) for name in _CONTENTS}
+        contents = {
+            name: self._snapshot.list(name, key.name) for name in self._snapshot.resources()
+        }
         return plan(Facts(item, contents), self._clock.wall())
