@@ -61,6 +61,10 @@ SUFFIX_LENGTH: Final = 5
 _MOST_BASE: Final = 63 - SUFFIX_LENGTH
 
 _LABEL_NAMED: Final = frozenset({"namespaces"})
+_SEGMENT_NAMED: Final = frozenset(
+    f"{plural}.rbac.authorization.k8s.io"
+    for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
+)
 _LABEL_1035_NAMED: Final = frozenset({"services"})
 
 
@@ -85,6 +89,13 @@ def is_label_1035(text: str) -> list[str]:
 def is_subdomain(text: str) -> list[str]:
     """Faults of a DNS-1123 subdomain: names of most objects."""
     return _length(text, 253) + ([] if _SUBDOMAIN.fullmatch(text) else [_SUBDOMAIN_WORDS])
+
+
+def is_path_segment(text: str) -> list[str]:
+    """Faults of a name that only has to fit into a path: names of roles and bindings."""
+    if text in {".", ".."}:
+        return [f"may not be '{text}'"]
+    return [f"may not contain '{character}'" for character in "/%" if character in text]
 
 
 def is_qualified_name(text: str) -> list[str]:
@@ -161,6 +172,8 @@ def name_faults(resource: Resource, name: str, *, prefix: bool = False) -> list[
     """
     if prefix and name.endswith("-"):
         name = name.rstrip("-") + "a"
+    if resource.resource in _SEGMENT_NAMED:
+        return is_path_segment(name)
     if resource.resource in _LABEL_NAMED:
         return is_label(name)
     if resource.resource in _LABEL_1035_NAMED:

@@ -19,6 +19,8 @@ NO_COLLECTION_VERBS: Final = tuple(verb for verb in ALL_VERBS if verb != "delete
 READ_VERBS: Final = ("get", "list", "watch")
 """Kinds that clients ask for and nothing acts on yet: readable, and a create is an honest 405."""
 CREATE_ONLY: Final = ("create",)
+CONNECT_VERBS: Final = ("create", "get")
+"""Upgrades to a stream: POST as SPDY, GET as a WebSocket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +176,11 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _core(
         "Pod", "pods", "po", categories=_ALL,
         subresources=(
+            Subresource("attach", "PodAttachOptions", CONNECT_VERBS),
             Subresource("binding", "Binding", CREATE_ONLY),
             Subresource("ephemeralcontainers", "Pod", _STATUS_VERBS),
             Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
+            Subresource("exec", "PodExecOptions", CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
             _status("Pod"),
         ),
@@ -216,8 +220,14 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         subresources=(_SCALE, _status("StatefulSet")),
     ),
     _question("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
+    _question("authentication.k8s.io", "TokenReview", "tokenreviews"),
+    _question(
+        "authorization.k8s.io", "LocalSubjectAccessReview", "localsubjectaccessreviews",
+        namespaced=True,
+    ),
     _question("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
     _question("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
+    _question("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
     _grouped(
         "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
         version="v2", categories=_ALL, verbs=READ_VERBS,
@@ -260,14 +270,11 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     _grouped(
         "rbac.authorization.k8s.io", "ClusterRoleBinding", "clusterrolebindings",
-        namespaced=False, verbs=READ_VERBS,
+        namespaced=False,
     ),
-    _grouped(
-        "rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False,
-        verbs=READ_VERBS,
-    ),
-    _grouped("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", verbs=READ_VERBS),
-    _grouped("rbac.authorization.k8s.io", "Role", "roles", verbs=READ_VERBS),
+    _grouped("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", namespaced=False),
+    _grouped("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),
+    _grouped("rbac.authorization.k8s.io", "Role", "roles"),
     _grouped(
         "scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False,
         verbs=READ_VERBS,

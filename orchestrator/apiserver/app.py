@@ -21,6 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from orchestrator.api.schema.bundle import KUBERNETES_VERSION
 from orchestrator.apiserver.answers import Sender
 from orchestrator.apiserver.authn import Authenticator
+from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.dispatcher import Dispatcher
 from orchestrator.apiserver.docs import docs_config
 from orchestrator.apiserver.errors import for_http
@@ -73,7 +74,8 @@ class ApiServer:
         self.services.open_streams.stop()
 
     def close(self) -> None:
-        """Ends the compression thread; call after serving ended."""
+        """Ends the compression thread and the permissions' index; call after serving ended."""
+        self.services.authorizer.close()
         self.sender.close()
 
 
@@ -104,7 +106,10 @@ def build_app(
     """
     metrics = ApiMetrics(collector if collector is not None else CollectorRegistry())
     sender = Sender(settings.gzip_min_bytes)
+    authorizer = Authorizer(store)
     services = Services(
+        authenticator=authenticator,
+        authorizer=authorizer,
         registry=registry,
         store=store,
         pod_streams=pod_streams,
@@ -129,6 +134,7 @@ def build_app(
     gate = Gate(
         litestar,
         authenticator=authenticator,
+        authorizer=authorizer,
         settings=settings,
         metrics=metrics,
         sender=sender,

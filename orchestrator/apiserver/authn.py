@@ -3,13 +3,13 @@
 A certificate was already verified against our root in the TLS handshake; here only its subject is
 read: CN is the user, each O a group. A browser cannot send bearer tokens, so GET requests may carry
 the token as the password of HTTP Basic authentication; never others, because browsers send it
-along unasked. A system:masters identity may act as another with Impersonate-User and
-Impersonate-Group. Source: Kubernetes, "Authenticating"; RFC 7617.
+along unasked. Acting as somebody else is `impersonation`.
+Source: Kubernetes, "Authenticating"; RFC 7617.
 """
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from cryptography import x509
@@ -18,8 +18,9 @@ from litestar.types import Scope
 
 from orchestrator.apiserver.identity import ANONYMOUS, AUTHENTICATED, Identity
 from orchestrator.credentials.tokens import TokenOwner
-from orchestrator.kit.errors import Forbidden, Unauthorized
+from orchestrator.kit.errors import Unauthorized
 
+_BEARER_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io."
 PEER_KEY = "orch.peer"
 """Where the connection's `Peer` is in `scope["state"]`."""
 
@@ -66,13 +67,8 @@ class Authenticator:
 
         Raises:
             Unauthorized: a bearer token or password that is not ours.
-            Forbidden: impersonation by someone who may not.
         """
-        authorization, impersonate = _headers(scope)
-        identity = self._proved(scope, authorization)
-        return _impersonated(identity, impersonate) if impersonate else identity
-
-    def _proved(self, scope: Scope, authorization: str) -> Identity:
+        authorization = _authorization(scope) or _take_subprotocol_token(scope)
         fields: Any = scope
         if authorization:
             scheme, _, rest = authorization.partition(" ")
@@ -89,37 +85,49 @@ class Authenticator:
             raise Unauthorized("Unauthorized")
         return ANONYMOUS
 
-    def _by_token(self, token: str, how: str) -> Identity:
+    def by_token(self, token: str) -> Identity | None:
+        """Who a bearer token stands for, or None."""
         owner = self.tokens.owner_of(token) if token else None
         if owner is None:
+            return None
+        return Identity(owner.user, (*owner.groups, AUTHENTICATED), "token")
+
+    def _by_token(self, token: str, how: str) -> Identity:
+        found = self.by_token(token)
+        if found is None:
             raise Unauthorized("Unauthorized")
-        return Identity(owner.user, (*owner.groups, AUTHENTICATED), how)
+        return replace(found, proved_by=how)
 
 
-def _headers(scope: Scope) -> tuple[str, list[tuple[bytes, str]]]:
-    authorization = ""
-    impersonate: list[tuple[bytes, str]] = []
+def _authorization(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"authorization":
-            authorization = value.decode("latin-1")
-        elif name.startswith(b"impersonate-"):
-            impersonate.append((name, value.decode("latin-1")))
-    return authorization, impersonate
+            return value.decode("latin-1")
+    return ""
 
 
-def _impersonated(actor: Identity, headers: list[tuple[bytes, str]]) -> Identity:
-    user = next((value for name, value in headers if name == b"impersonate-user"), "")
-    groups = tuple(value for name, value in headers if name == b"impersonate-group")
-    if not actor.master:
-        raise Forbidden(
-            f'users "{user}" is forbidden: User "{actor.user}" cannot impersonate resource "users" '
-            'in API group "" at the cluster scope',
-            name=user,
-            kind="users",
-        )
-    if not user:
-        raise Unauthorized("Impersonate-Group and others need Impersonate-User")
-    return Identity(user, (*groups, AUTHENTICATED), "impersonation", actor=actor.user)
+def _take_subprotocol_token(scope: Scope) -> str:
+    """The `Authorization` that a browser's WebSocket offers as a subprotocol, else "".
+
+    It is taken out of those offered, so that it is never answered.
+
+    Raises:
+        Unauthorized: it cannot be read, or is not the only one.
+    """
+    fields: Any = scope
+    named: list[str] = list(fields.get("subprotocols") or ())
+    tokens = [name for name in named if name.startswith(_BEARER_SUBPROTOCOL)]
+    if not tokens:
+        return ""
+    fields["subprotocols"] = [name for name in named if name not in tokens]
+    encoded = tokens[0].removeprefix(_BEARER_SUBPROTOCOL)
+    try:
+        token = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Unauthorized("Unauthorized") from error
+    if len(tokens) > 1 or not fields["subprotocols"]:
+        raise Unauthorized("Unauthorized")
+    return f"Bearer {token}"
 
 
 def _basic_password(encoded: str) -> str:

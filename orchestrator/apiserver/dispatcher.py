@@ -10,9 +10,11 @@ from typing import Final
 
 from litestar.types import Receive, Scope, Send
 
-from orchestrator.apiserver import authz, discovery
+from orchestrator.api.rbac.rules import Attributes
+from orchestrator.apiserver import discovery
 from orchestrator.apiserver.answers import Answer, Sender, Stream
-from orchestrator.apiserver.authz import Attributes
+from orchestrator.apiserver.connect import commands
+from orchestrator.apiserver.connect.websocket import is_websocket
 from orchestrator.apiserver.errors import method_not_allowed
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.gate import identity_of
@@ -21,6 +23,7 @@ from orchestrator.apiserver.paths import ObjectPath, parse_path
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs import bind, delete, log, read, reviews, scale, watch, write
+from orchestrator.kit.errors import BadRequest, NotFound
 
 Verb = Callable[[Services, Request, ObjectPath], Awaitable[Answer | Stream]]
 
@@ -47,6 +50,10 @@ _SUBRESOURCE: Final[Mapping[tuple[str, str], tuple[str, Verb]]] = MappingProxyTy
     ("scale", "PUT"): ("update", scale.put_scale),
     ("scale", "PATCH"): ("patch", scale.patch_scale),
     ("log", "GET"): ("get", log.open_log),
+    ("exec", "GET"): ("get", commands.exec_in_pod),
+    ("exec", "POST"): ("create", commands.exec_in_pod),
+    ("attach", "GET"): ("get", commands.attach_to_pod),
+    ("attach", "POST"): ("create", commands.attach_to_pod),
     ("binding", "POST"): ("create", bind.bind),
     ("eviction", "POST"): ("create", delete.evict),
 })  # fmt: skip
@@ -60,7 +67,7 @@ class Dispatcher:
         self._sender = sender
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one HTTP request."""
+        """Serves one HTTP request, or a WebSocket handshake with what follows."""
         request = Request(
             scope,
             receive,
@@ -80,9 +87,18 @@ class Dispatcher:
             await self._sender.send(request, fault_answer(error, request.method, request.raw_path))
 
     async def _route(self, request: Request) -> Answer | Stream:
+        authorizer = self._services.authorizer
         catalog = self._services.registry.catalog.current
-        path = parse_path(request.raw_path, catalog)
+        try:
+            path = parse_path(request.raw_path, catalog)
+        except NotFound:
+            authorizer.require_path(request.identity, request.method, request.raw_path)
+            raise
+        connects = isinstance(path, ObjectPath) and path.subresource in _CONNECT
+        if is_websocket(request) and not connects:
+            raise BadRequest("this path is not served over WebSockets")
         if not isinstance(path, ObjectPath):
+            authorizer.require_path(request.identity, request.method, request.raw_path)
             if request.method not in {"GET", "HEAD"}:
                 raise method_not_allowed()
             set_labels(request.scope, "GET", "")
@@ -90,9 +106,10 @@ class Dispatcher:
         word, verb = find_verb(request, path)
         resource = path.resource
         label = f"{resource.plural}/{path.subresource}" if path.subresource else resource.plural
-        set_labels(request.scope, _METRIC_VERBS.get(word, word.upper()), label)
+        metric = "CONNECT" if connects else _METRIC_VERBS.get(word, word.upper())
+        set_labels(request.scope, metric, label)
         is_namespace = resource.resource == "namespaces"
-        authz.require(
+        authorizer.require(
             request.identity,
             Attributes(
                 verb=word,
@@ -108,6 +125,7 @@ class Dispatcher:
         return await verb(self._services, request, path)
 
 
+_CONNECT: Final = frozenset({"attach", "exec", "portforward"})
 _METRIC_VERBS: Final[Mapping[str, str]] = MappingProxyType({
     "create": "POST", "update": "PUT", "deletecollection": "DELETECOLLECTION",
 })  # fmt: skip

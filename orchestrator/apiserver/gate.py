@@ -1,8 +1,9 @@
 """What every request passes first and every answer last: identity, permission, errors, metrics.
 
-Stands in front of Litestar, because its router answers unknown paths before any middleware. No
-request gets further without a credential, except health and version. Whatever goes wrong inside
-leaves as a Status document.
+Stands in front of Litestar, because its router answers unknown paths before any middleware. A
+credential that is not ours ends here; a request without one is system:anonymous. Permission for the
+Kubernetes tree is the dispatcher's business, which knows what a path names; for every other path it
+is asked here. Whatever goes wrong inside leaves as a Status document.
 """
 
 import asyncio
@@ -14,9 +15,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from orchestrator.apiserver import authz
 from orchestrator.apiserver.answers import Answer, Sender
 from orchestrator.apiserver.authn import Authenticator
+from orchestrator.apiserver.authz import Authorizer
+from orchestrator.apiserver.connect.upgrade import UPGRADED, answering
 from orchestrator.apiserver.errors import encode_status
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.identity import ANONYMOUS, Identity
+from orchestrator.apiserver.impersonation import impersonated
 from orchestrator.apiserver.metrics import ApiMetrics, labels_of
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.settings import ApiServerSettings
@@ -25,6 +29,9 @@ from orchestrator.kit.errors import OrchError, Unauthorized
 
 _log: Final = structlog.get_logger("apiserver")
 _IDENTITY_KEY: Final = "orch.identity"
+_DISPATCHED: Final = ("/api", "/apis", "/openapi")
+_PAGES: Final = ("/docs",)
+_UPGRADED: Final = frozenset({"websocket.accept", UPGRADED})
 
 
 def identity_of(scope: Scope) -> Identity:
@@ -42,6 +49,7 @@ class Gate:
         inner: ASGIApp,
         *,
         authenticator: Authenticator,
+        authorizer: Authorizer,
         settings: ApiServerSettings,
         metrics: ApiMetrics,
         sender: Sender,
@@ -49,6 +57,7 @@ class Gate:
     ) -> None:
         self._inner = inner
         self._authenticator = authenticator
+        self._authorizer = authorizer
         self._settings = settings
         self._metrics = metrics
         self._sender = sender
@@ -60,7 +69,7 @@ class Gate:
         if kind == "http":
             await self._http(scope, receive, send)
         elif kind == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": "no such stream"})
+            await self._http(scope, receive, answering(send))
         else:
             await self._inner(scope, receive, send)
 
@@ -73,12 +82,14 @@ class Gate:
             nonlocal code, streamed
             if message["type"] == "http.response.start":
                 code = message["status"]
+            elif message["type"] in _UPGRADED:
+                code, streamed = 101, True
             elif message.get("more_body"):
                 streamed = True
             await send(message)
 
         fields: Any = scope
-        method: str = fields["method"]
+        method: str = fields.get("method", "GET")  # a WebSocket handshake is a GET
         path: str = fields["path"]  # a mount shortens the scope's own
         try:
             fields[_IDENTITY_KEY] = self._admit(method, path, scope)
@@ -118,13 +129,16 @@ class Gate:
             if not public:
                 raise
             return ANONYMOUS
-        if not public:
-            authz.require_known(identity)
-            authz.require_path(identity, method, path)
+        identity = impersonated(identity, scope, self._authorizer)
+        if public or _is_below(path, _DISPATCHED):
+            return identity
+        if identity.anonymous and _is_below(path, _PAGES):
+            raise Unauthorized("Unauthorized")  # so that a browser asks for the password
+        self._authorizer.require_path(identity, method, path)
         return identity
 
     def _answer_for(self, error: Exception, method: str, path: str) -> Answer:
-        if isinstance(error, Unauthorized) and (path == "/docs" or path.startswith("/docs/")):
+        if isinstance(error, Unauthorized) and _is_below(path, _PAGES):
             realm = f'Basic realm="{self._settings.docs_realm}", charset="UTF-8"'.encode()
             headers = ((b"www-authenticate", realm),)
             return Answer(encode_status(error), error.code, headers=headers)
@@ -138,3 +152,7 @@ class Gate:
             identity=identity_of(scope),
             max_body_bytes=self._settings.max_body_bytes,
         )
+
+
+def _is_below(path: str, roots: tuple[str, ...]) -> bool:
+    return any(path == root or path.startswith(f"{root}/") for root in roots)

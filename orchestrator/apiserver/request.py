@@ -101,7 +101,7 @@ class Request:
         self.identity = identity
         self.max_body_bytes = max_body_bytes
         fields: Any = scope
-        self.method: str = fields["method"]
+        self.method: str = fields.get("method", "GET")  # a WebSocket handshake is a GET
         raw: bytes = fields.get("raw_path") or fields["path"].encode()
         self.raw_path = raw.split(b"?", 1)[0].decode("latin-1")
         self.warnings: list[str] = []

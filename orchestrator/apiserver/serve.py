@@ -73,6 +73,8 @@ async def serve(
         loop="none",
         http=ApiProtocol,
         ws="wsproto",
+        ws_per_message_deflate=False,  # costs more than it saves, and what is sent is files
+        ws_ping_timeout=None,  # a slow command holds up its client's pongs; TCP tells the dead
         lifespan="on",
         log_config=None,
         log_level="warning",

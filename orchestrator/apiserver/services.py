@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass
 
+from orchestrator.apiserver.authn import Authenticator
+from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.metrics import ApiMetrics
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.streams import OpenStreams
@@ -17,6 +19,8 @@ class Services:
     """The parts behind the API.
 
     Attributes:
+        authenticator: who a token stands for.
+        authorizer: who may do what.
         registry: the one door for object writes, and filtered reads.
         store: revisions and watches.
         pod_streams: log streams from a pod's host.
@@ -27,6 +31,8 @@ class Services:
         open_streams: watches and log streams to end at a stop.
     """
 
+    authenticator: Authenticator
+    authorizer: Authorizer
     registry: Registry
     store: Store
     pod_streams: StreamsProvider

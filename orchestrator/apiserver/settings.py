@@ -24,6 +24,8 @@ class ApiServerSettings:
         shutdown_s: how long a stop waits for requests after watches were ended; then they are cut.
         keep_alive_s: how long an idle connection is kept; longer than the idle time of common
             clients' pools (Go: 90 s), so that they do not find it closed under them.
+        stream_idle_s: how long an exec, attach or port-forward may be idle; 4 h as kubelet's
+            streamingConnectionIdleTimeout.
         docs_realm: realm that a browser shows when it asks for the token on the documentation
             page.
     """
@@ -39,4 +41,5 @@ class ApiServerSettings:
     coalesce_events: int = 128
     shutdown_s: int = 3
     keep_alive_s: int = 120
+    stream_idle_s: float = 14400.0
     docs_realm: str = "orch: any user name, the token as password"

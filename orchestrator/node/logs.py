@@ -4,51 +4,16 @@ Docker keeps one log per container over all its runs; a run's part is cut out by
 where the run before ended. Source: Kubernetes API, `pods/log`; Docker Engine API, ContainerLogs.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Iterable
 
 from orchestrator.kit.clock import parse_rfc3339
-from orchestrator.kit.errors import BadRequest, Unreachable
+from orchestrator.kit.errors import BadRequest
 from orchestrator.node.observed import Memory, Run, Seen, newest
 from orchestrator.node.streams import LogQuery
-from orchestrator.node.worker import PodWorker
 from orchestrator.remote.seams import LogOptions
-from orchestrator.store.objects import StoredObject
 
 EARLY_S = 0.09
 """A process may write before the engine notes its start; restarts are at least 100 ms apart."""
-
-WorkerOf = Callable[[str], PodWorker | None]
-
-
-class SessionStreams:
-    """`streams.PodStreams` of one host.
-
-    Args:
-        node: its name.
-        worker: finds a pod's worker by uid; None while the host is not connected.
-    """
-
-    def __init__(self, node: str, worker: WorkerOf) -> None:
-        self._node = node
-        self._worker = worker
-
-    async def logs(
-        self, pod: StoredObject, container: str, query: LogQuery
-    ) -> AsyncIterator[bytes]:
-        """Yields a container's log; see `streams.PodStreams`."""
-        worker = self._worker(pod.uid)
-        if worker is None:
-            raise Unreachable("the host is not connected", node=self._node, operation="read a log")
-        name = pod.key.name
-        item, options = choose(
-            worker.state.containers.values(), worker.state.memory, name, container, query
-        )
-        frames = worker.state.context.engine.logs(item.info.id, options)
-        try:
-            async for frame in frames:
-                yield frame.data
-        finally:
-            await frames.aclose()
 
 
 def choose(

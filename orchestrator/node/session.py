@@ -28,7 +28,7 @@ from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ConfigError, EngineError, OrchError, RemoteError, Unreachable
 from orchestrator.node.context import HostContext, ProbeStates
 from orchestrator.node.facts import node_status
-from orchestrator.node.logs import SessionStreams
+from orchestrator.node.hoststreams import SessionStreams
 from orchestrator.node.pods import HostPods
 from orchestrator.node.ports import Ports
 from orchestrator.node.report import NodeReporter

@@ -1,13 +1,14 @@
 """The byte streams of a pod, as the API server asks its host's session for them.
 
 The only thing that passes from the API server to a node session; everything else goes through the
-store. Source: Kubernetes API, `pods/log`.
+store. Source: Kubernetes API, `pods/log`, `pods/exec`, `pods/attach`, `pods/portforward`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from orchestrator.remote.seams import ExecSession
 from orchestrator.store.objects import StoredObject
 
 
@@ -40,6 +41,28 @@ class PodStreams(Protocol):
 
         Raises:
             BadRequest: the container has no log yet, or no previous run.
+            RemoteError: the host or its engine cannot be asked.
+        """
+        ...
+
+    async def exec(
+        self, pod: StoredObject, container: str, command: Sequence[str], *, stdin: bool, tty: bool
+    ) -> ExecSession:
+        """Starts a command in a running container; its caller closes the session.
+
+        Raises:
+            BadRequest: the container does not run.
+            RemoteError: the host or its engine cannot be asked, or the engine refuses.
+        """
+        ...
+
+    async def attach(
+        self, pod: StoredObject, container: str, *, stdin: bool
+    ) -> tuple[ExecSession, bool]:
+        """A running container's first process from now on, and whether it has a terminal.
+
+        Raises:
+            BadRequest: the container does not run.
             RemoteError: the host or its engine cannot be asked.
         """
         ...

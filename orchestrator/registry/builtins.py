@@ -1,16 +1,19 @@
 """Objects that every cluster has.
 
-Source: Kubernetes concepts, "Initial namespaces", "Ingress class".
+Source: Kubernetes concepts, "Initial namespaces", "Ingress class"; "Using RBAC Authorization".
 """
 
+import asyncio
 from typing import Final
 
 from orchestrator.api import names
-from orchestrator.kit.errors import AlreadyExists
+from orchestrator.api.rbac import builtin
+from orchestrator.kit.errors import AlreadyExists, NotFound
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.registry import faults
-from orchestrator.registry.options import WriteOptions
+from orchestrator.registry.options import Patch, WriteOptions
 from orchestrator.registry.writer import Writer
+from orchestrator.store.objects import Document
 from orchestrator.store.store import Store
 
 _CLASS: Final = {
@@ -24,7 +27,7 @@ NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
 async def ensure_builtins(store: Store, writer: Writer) -> None:
-    """Makes the initial namespaces, and the balancer's class, where missing; idempotent."""
+    """Makes what is missing of the initial namespaces, roles and ingress class; idempotent."""
     resource = faults.resource_of("namespaces")
     for name in NAMESPACES:
         if store.get(ObjectKey("namespaces", "", name)) is not None:
@@ -37,3 +40,22 @@ async def ensure_builtins(store: Store, writer: Writer) -> None:
     key = ObjectKey("ingressclasses.networking.k8s.io", "", "orch")
     if store.get(key) is None:
         await writer.create(faults.resource_of(key.resource), "", _CLASS, WriteOptions())
+    async with asyncio.TaskGroup() as group:
+        for role in builtin.cluster_roles():
+            group.create_task(_ensure_whole(store, writer, builtin.CLUSTER_ROLES, role))
+        for binding in builtin.cluster_role_bindings():
+            group.create_task(_ensure_whole(store, writer, builtin.CLUSTER_ROLE_BINDINGS, binding))
+
+
+async def _ensure_whole(store: Store, writer: Writer, name: str, wanted: Document) -> None:
+    """Makes a role or binding, or gives a stored one back what it lacks."""
+    resource = faults.resource_of(name)
+    key = ObjectKey(name, "", wanted["metadata"]["name"])
+    stored = store.get(key)
+    try:
+        if stored is None:
+            await writer.create(resource, "", wanted, WriteOptions())
+        elif (lacking := builtin.completed(stored.doc, wanted)) is not None:
+            await writer.patch(resource, key, Patch("merge", lacking), "", WriteOptions())
+    except (AlreadyExists, NotFound):
+        pass  # somebody else was faster; the next start looks again

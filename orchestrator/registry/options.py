@@ -1,15 +1,21 @@
 """What callers say with a request, and what they get back."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.api.resources import Resource
-from orchestrator.kit.ids import Revision, Uid
+from orchestrator.kit.ids import ObjectKey, Revision, Uid
 from orchestrator.store.objects import StoredObject
 
 PatchType = Literal["json", "merge", "strategic"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
+Review = Callable[[ObjectKey, Mapping[str, Any], Mapping[str, Any] | None], None]
+"""Looks at an object as it would be stored, and at the stored one (None for a create).
+
+Raises ApiError to refuse the write; must change neither.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class WriteOptions:
         field_validation: what to do about unknown fields: drop silently, drop and warn, refuse.
         warnings: the registry appends sentences for `Warning:` headers here.
         asked: the row whose version the document or patch is in; None: the stored one's.
+        review: the last word before the write, of whoever knows who asks.
     """
 
     dry_run: bool = False
@@ -42,6 +49,7 @@ class WriteOptions:
     field_validation: FieldValidation = "Warn"
     warnings: list[str] = field(default_factory=list)
     asked: Resource | None = None
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True)

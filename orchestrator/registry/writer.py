@@ -110,6 +110,8 @@ class Writer:
         if causes:
             raise faults.invalid(asked, key.name, causes)
         options.warnings.extend(unsupported.warnings(resource.resource, document))
+        if options.review is not None:
+            options.review(key, document, None)
         async with self.locks.hold(key):
             if namespace:
                 refusal = admission.namespace_refusal(key, self._namespace(namespace))
@@ -182,6 +184,8 @@ class Writer:
                 self._finish_update(resource, key, current, wanted, subresource, options)
                 if strategy.same(stored.doc, wanted):
                     return stored
+                if options.review is not None:
+                    options.review(key, wanted, stored.doc)
                 try:
                     return await self.commit(key, stored, wanted, dry_run=options.dry_run)
                 except Conflict:

@@ -14,6 +14,7 @@ from orchestrator.api.defaults.cluster import (
 )
 from orchestrator.api.defaults.networking import default_network_policy
 from orchestrator.api.defaults.pod import default_pod
+from orchestrator.api.defaults.rbac import default_binding
 from orchestrator.api.defaults.service import (
     default_endpoint_slice,
     default_endpoints,
@@ -24,6 +25,7 @@ from orchestrator.api.defaults.workload import default_deployment, default_repli
 Defaulter = Callable[[dict[str, Any]], None]
 
 _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
+    "clusterrolebindings.rbac.authorization.k8s.io": default_binding,
     "deployments.apps": default_deployment,
     CRDS: default_definition,
     "endpoints": default_endpoints,
@@ -34,6 +36,7 @@ _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "nodes": default_node,
     "pods": default_pod,
     "replicasets.apps": default_replica_set,
+    "rolebindings.rbac.authorization.k8s.io": default_binding,
     "secrets": default_secret,
     "services": default_service,
 })  # fmt: skip

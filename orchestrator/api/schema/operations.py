@@ -5,6 +5,7 @@ which patch types PATCH takes (else it guesses). Source: OpenAPI Specification 3
 and parameters as Kubernetes publishes them.
 """
 
+from types import MappingProxyType
 from typing import Any, Final
 
 from orchestrator.api.resources import Resource, Subresource
@@ -85,6 +86,20 @@ _LOG: Final = (
     _query("timestamps", "boolean", "Starts every line with its RFC 3339 time."),
 )
 _STATUS_DOCUMENT: Final = {"$ref": f"{REF_PREFIX}{_META}Status"}
+
+
+_STREAMS: Final = (
+    _query("container", "string", "The container; by default the only one of the pod."),
+    _query("stdin", "boolean", "Redirect the standard input stream of the pod for this call."),
+    _query("stdout", "boolean", "Redirect the standard output stream of the pod for this call."),
+    _query("stderr", "boolean", "Redirect the standard error stream of the pod for this call."),
+    _query("tty", "boolean", "If true, a terminal is allocated for the call."),
+)
+_CONNECT: Final = MappingProxyType({
+    "PodAttachOptions": _STREAMS,
+    "PodExecOptions": (_query("command", "string", "A word of the command line."), *_STREAMS),
+    "PodPortForwardOptions": (_query("ports", "integer", "Ports to forward, over WebSockets."),),
+})  # fmt: skip
 
 
 class _Operations:
@@ -179,6 +194,13 @@ class _Operations:
         kind = (group, version, sub.kind)
         if sub.name == "log":
             item["get"] = self.operation("read", "get", suffix, "", parameters=_LOG, kind=kind)
+            return item
+        if sub.kind in _CONNECT:
+            for method in ("get", "post"):
+                item[method] = self.operation(
+                    f"connect{method.capitalize()}", "connect", suffix, "",
+                    parameters=_CONNECT[sub.kind], kind=kind,
+                )  # fmt: skip
             return item
         for verb in sub.verbs:
             if verb == "create":

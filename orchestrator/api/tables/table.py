@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from orchestrator.api.custom import columns
 from orchestrator.api.resources import Resource
-from orchestrator.api.tables import cluster, networking, pod, service, workload
+from orchestrator.api.tables import cluster, networking, pod, rbac, service, workload
 from orchestrator.api.tables.cells import NAME, Cell, Column, Document
 
 _Cells = Callable[[Document, float], list[Cell]]
@@ -27,6 +27,9 @@ _PLAIN: Final = _Printer(
     (NAME, Column("Created At", "date", description="When it was created.")), _plain_cells
 )
 _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
+    "clusterrolebindings.rbac.authorization.k8s.io": _Printer(
+        rbac.BINDING_COLUMNS, rbac.binding_cells
+    ),
     "configmaps": _Printer(cluster.CONFIG_MAP_COLUMNS, cluster.config_map_cells),
     "deployments.apps": _Printer(workload.DEPLOYMENT_COLUMNS, workload.deployment_cells),
     "endpoints": _Printer(service.ENDPOINTS_COLUMNS, service.endpoints_cells),
@@ -46,6 +49,7 @@ _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
     "nodes": _Printer(cluster.NODE_COLUMNS, cluster.node_cells),
     "pods": _Printer(pod.COLUMNS, pod.cells),
     "replicasets.apps": _Printer(workload.REPLICA_SET_COLUMNS, workload.replica_set_cells),
+    "rolebindings.rbac.authorization.k8s.io": _Printer(rbac.BINDING_COLUMNS, rbac.binding_cells),
     "secrets": _Printer(cluster.SECRET_COLUMNS, cluster.secret_cells),
     "serviceaccounts": _Printer(
         cluster.SERVICE_ACCOUNT_COLUMNS, cluster.service_account_cells

@@ -15,6 +15,7 @@ from orchestrator.api.validation import (
     events,
     networking,
     pod,
+    rbac,
     service,
     workload,
 )
@@ -27,6 +28,8 @@ _Check = Callable[[Faults, Document], None]
 _UpdateCheck = Callable[[Faults, Document, Document], None]
 
 _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
+    "clusterrolebindings.rbac.authorization.k8s.io": rbac.validate_cluster_role_binding,
+    "clusterroles.rbac.authorization.k8s.io": rbac.validate_cluster_role,
     CRDS: definition.validate_definition,
     "configmaps": cluster.validate_config_map,
     "deployments.apps": workload.validate_deployment,
@@ -40,6 +43,8 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "nodes": cluster.validate_node,
     "pods": pod.validate_pod,
     "replicasets.apps": workload.validate_replica_set,
+    "rolebindings.rbac.authorization.k8s.io": rbac.validate_role_binding,
+    "roles.rbac.authorization.k8s.io": rbac.validate_role,
     "secrets": cluster.validate_secret,
     "services": service.validate_service,
 })  # fmt: skip
@@ -47,6 +52,7 @@ _CREATE_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "pods": ephemeral.validate_absent,
 })  # fmt: skip
 _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
+    "clusterrolebindings.rbac.authorization.k8s.io": rbac.validate_binding_update,
     CRDS: definition.validate_definition_update,
     "configmaps": cluster.validate_config_map_update,
     "deployments.apps": workload.validate_workload_update,
@@ -55,6 +61,7 @@ _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
     "nodes": cluster.validate_node_update,
     "pods": pod.validate_pod_update,
     "replicasets.apps": workload.validate_workload_update,
+    "rolebindings.rbac.authorization.k8s.io": rbac.validate_binding_update,
     "secrets": cluster.validate_secret_update,
     "services": service.validate_service_update,
 })  # fmt: skip

@@ -1,8 +1,10 @@
 """Create, update and patch. Source: Kubernetes API concepts, "Efficient detection of changes"."""
 
+from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from orchestrator.api.resources import Resource
+from orchestrator.apiserver.admission import review_for
 from orchestrator.apiserver.answers import Answer, object_answer
 from orchestrator.apiserver.bodies import decode_json, read_document
 from orchestrator.apiserver.forms import include_object, rendered_object
@@ -26,7 +28,7 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
         ApiError: AlreadyExists, Invalid, BadRequest, ... as the registry says.
     """
     answer_format(request.header(b"accept"))
-    options = write_options(request, path.resource)
+    options = reviewed_options(services, request, path)
     document = await read_document(request, services.settings.max_depth)
     require_kind(document, path.resource)
     namespace = body_namespace(document, path)
@@ -39,7 +41,7 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
 async def update(services: Services, request: Request, path: ObjectPath) -> Answer:
     """PUT of an object or its status: 200 with the object; 201 never, a missing object is 404."""
     answer_format(request.header(b"accept"))
-    options = write_options(request, path.resource)
+    options = reviewed_options(services, request, path)
     document = await read_document(request, services.settings.max_depth)
     require_kind(document, path.resource)
     require_same_name(document, path)
@@ -53,7 +55,7 @@ async def update(services: Services, request: Request, path: ObjectPath) -> Answ
 async def patch(services: Services, request: Request, path: ObjectPath) -> Answer:
     """PATCH of an object or its status, by content type json, merge or strategic."""
     answer_format(request.header(b"accept"))
-    options = write_options(request, path.resource)
+    options = reviewed_options(services, request, path)
     change = await read_patch(services, request, path.resource)
     written = await services.registry.patch(
         key_of(path), change, subresource=path.subresource, options=options
@@ -77,6 +79,12 @@ async def read_patch(services: Services, request: Request, resource: Resource) -
     if not isinstance(body, wanted):
         raise BadRequest(f"a {kind} patch must be {word}")
     return Patch(kind, body)
+
+
+def reviewed_options(services: Services, request: Request, path: ObjectPath) -> WriteOptions:
+    """As `write_options`, with the look at the finished object that depends on who asks."""
+    review = review_for(services.authorizer, request.identity, path)
+    return replace(write_options(request, path.resource), review=review)
 
 
 def write_options(request: Request, asked: Resource) -> WriteOptions:

@@ -39,15 +39,17 @@ def test_eviction_names_the_policy_group():
     eviction = by_resource("pods").subresource("eviction")
     assert eviction is not None
     assert (eviction.group, eviction.version, eviction.kind) == ("policy", "v1", "Eviction")
-    assert by_resource("pods").subresource("exec") is None
+    assert by_resource("pods").subresource("proxy") is None
 
 
 def test_questions_are_not_stored_and_only_created():
     questions = [r for r in RESOURCES if not r.stored]
     assert {r.kind for r in questions} == {
-        "SelfSubjectReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview",
+        "LocalSubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectReview",
+        "SelfSubjectRulesReview", "SubjectAccessReview", "TokenReview",
     }  # fmt: skip
-    assert all(r.verbs == ("create",) and not r.namespaced for r in questions)
+    assert all(r.verbs == ("create",) for r in questions)
+    assert [r.kind for r in questions if r.namespaced] == ["LocalSubjectAccessReview"]
 
 
 def test_a_further_version_has_the_name_and_verbs_of_the_stored_one():

@@ -37,12 +37,18 @@ async def test_version_is_public(world):
     "path", ["/api", "/apis/apps/v1", "/api/v1/pods", "/metrics", "/docs", "/openapi/v3", "/nope"]
 )
 async def test_everything_else_needs_a_credential(world, path):
-    for token in ("", "wrong"):
-        reply = await world.client("GET", path, token=token)
-        assert reply.status == 401
-        assert reply.body == (
-            b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",'
-            b'"message":"Unauthorized","reason":"Unauthorized","code":401}\n'
+    reply = await world.client("GET", path, token="wrong")
+    assert reply.status == 401
+    assert reply.body == (
+        b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",'
+        b'"message":"Unauthorized","reason":"Unauthorized","code":401}\n'
+    )
+    nobody = await world.client("GET", path, token="")
+    assert (nobody.status, nobody.json["kind"]) == (401 if path == "/docs" else 403, "Status")
+    if path == "/api/v1/pods":
+        assert nobody.json["message"] == (
+            'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group '
+            '"" at the cluster scope'
         )
 
 
@@ -94,7 +100,7 @@ async def test_documentation_is_self_contained(world):
 async def test_browser_is_asked_for_a_password_on_pages_only(world):
     page = await world.client("GET", "/docs", token="")
     assert page.header("www-authenticate").startswith("Basic ")
-    api = await world.client("GET", "/api", token="")
+    api = await world.client("GET", "/api", token="wrong")
     assert api.header("www-authenticate").startswith("Bearer ")
 
 

@@ -390,7 +390,7 @@ async def test_questions_about_oneself(world):
     assert (denied.status, denied.json["status"]["allowed"]) == (201, False)
     path = {"spec": {"nonResourceAttributes": {"verb": "get", "path": "/metrics"}}}
     assert (await world.client("POST", root, path, token="ann")).json["status"]["allowed"] is False
-    assert (await world.client("POST", root, {"spec": {}})).status == 400
+    assert (await world.client("POST", root, {"spec": {}})).status == 422
     who = await world.client(
         "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, token="ann"
     )
@@ -398,9 +398,8 @@ async def test_questions_about_oneself(world):
         "username": "ann",
         "groups": ["dev", "system:authenticated"],
     }
-    rules = await world.client(
-        "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"spec": {}}
-    )
+    root = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    rules = await world.client("POST", root, {"spec": {"namespace": "default"}})
     assert rules.json["status"]["resourceRules"][0]["verbs"] == ["*"]
 
 

@@ -1,0 +1,157 @@
+"""Copies between a client and a command in a container, until either ends.
+
+Nothing is read that cannot be passed on: a slow client holds up the command, a slow command the
+client, and neither costs memory. Knows of no transport. Source: Kubernetes, remotecommand.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+import structlog
+
+from orchestrator.apiserver.connect import statuses
+from orchestrator.apiserver.connect.statuses import Status
+from orchestrator.kit.aio.tasks import spawn
+from orchestrator.kit.errors import RemoteError
+from orchestrator.remote.seams import ExecSession
+
+_log: Final = structlog.get_logger("apiserver.connect")
+
+StreamName = Literal["stdout", "stderr"]
+
+
+class ClientGone(Exception):
+    """The client went away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stdin:
+    """A piece of standard input."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StdinEnd:
+    """The end of standard input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The terminal's new size in cells."""
+
+    width: int
+    height: int
+
+
+Input = Stdin | StdinEnd | Resize
+
+
+class CommandClient(Protocol):
+    """The client's end, whatever carries it. Every call may raise ClientGone."""
+
+    async def receive(self) -> Input:
+        """What the client sent next; does not read on before it is called again."""
+        ...
+
+    async def send(self, stream: StreamName, data: bytes) -> None:
+        """Passes output on, once there is room; drops what the client did not ask for."""
+        ...
+
+    async def finish(self, status: Status) -> None:
+        """Says how it ended, and closes."""
+        ...
+
+
+class Idle:
+    """Ends what nobody uses: kubelet's `streamingConnectionIdleTimeout`."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._clock = asyncio.get_running_loop().time
+        self._used_at = self._clock()
+
+    def touch(self) -> None:
+        """Something was sent or received."""
+        self._used_at = self._clock()
+
+    async def wait(self) -> None:
+        """Returns once nothing was for the whole time."""
+        left_s = self._limit_s
+        while left_s > 0:  # a time is waited for, not a state
+            await asyncio.sleep(left_s)
+            left_s = self._used_at + self._limit_s - self._clock()
+
+
+async def run_command(
+    session: ExecSession,
+    client: CommandClient,
+    *,
+    attach: bool,
+    idle_s: float,
+    stop: asyncio.Event,
+) -> None:
+    """Copies until the command ends, the client is gone, nothing happens, or `stop` is set.
+
+    The session is closed in any case; a command that has not ended goes on.
+    """
+    idle = Idle(idle_s)
+    showing = spawn(_show(session, client, attach=attach, idle=idle), name="connect.output")
+    tasks = [
+        showing,
+        spawn(_feed(session, client, idle), name="connect.input"),
+        spawn(idle.wait(), name="connect.idle"),
+        spawn(_wait(stop), name="connect.stop"),
+    ]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await session.close()
+    for task in tasks:
+        if not task.cancelled():
+            error = task.exception()
+            if error is not None and not isinstance(error, ClientGone):
+                raise error
+
+
+async def _show(session: ExecSession, client: CommandClient, *, attach: bool, idle: Idle) -> None:
+    try:
+        async for frame in session.output():
+            idle.touch()
+            await client.send(frame.stream, frame.data)
+            idle.touch()
+        status = statuses.SUCCESS if attach else statuses.exited(await session.exit_code())
+    except RemoteError as error:
+        _log.warning("connect.lost", error=f"{type(error).__name__}: {error}")
+        what = "attaching to container" if attach else "executing command in container"
+        status = statuses.failed(what, error.message)
+    await client.finish(status)
+
+
+async def _feed(session: ExecSession, client: CommandClient, idle: Idle) -> None:
+    """Passes input on until the client is gone (then raises ClientGone)."""
+    deaf = False
+    while True:
+        received = await client.receive()
+        idle.touch()
+        try:
+            match received:
+                case Stdin(data):
+                    if not deaf:
+                        await session.write(data)
+                case StdinEnd():
+                    await session.write_eof()
+                case Resize(width, height):
+                    await session.resize(width, height)
+        except RemoteError as error:  # the command has ended or reads no more: the output tells
+            deaf = deaf or not isinstance(received, Resize)
+            _log.debug("connect.input_refused", error=f"{type(error).__name__}: {error}")
+        idle.touch()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

@@ -1,0 +1,74 @@
+"""`streams.PodStreams` of one host: finds a pod's containers there and opens what is asked for."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from orchestrator.kit.errors import Unreachable
+from orchestrator.node import logs, running
+from orchestrator.node.observed import Seen
+from orchestrator.node.podstate import PodState
+from orchestrator.node.streams import LogQuery
+from orchestrator.node.worker import PodWorker
+from orchestrator.remote.seams import ExecSession
+from orchestrator.store.objects import StoredObject
+
+WorkerOf = Callable[[str], PodWorker | None]
+
+
+class SessionStreams:
+    """See the module.
+
+    Args:
+        node: its name.
+        worker: finds a pod's worker by uid; None while the host is not connected.
+    """
+
+    def __init__(self, node: str, worker: WorkerOf) -> None:
+        self._node = node
+        self._worker = worker
+
+    async def logs(
+        self, pod: StoredObject, container: str, query: LogQuery
+    ) -> AsyncIterator[bytes]:
+        """Yields a container's log; see `streams.PodStreams`."""
+        state = self._state(pod, "read a log")
+        item, options = logs.choose(
+            state.containers.values(), state.memory, pod.key.name, container, query
+        )
+        frames = state.context.engine.logs(item.info.id, options)
+        try:
+            async for frame in frames:
+                yield frame.data
+        finally:
+            await frames.aclose()
+
+    async def exec(
+        self, pod: StoredObject, container: str, command: Sequence[str], *, stdin: bool, tty: bool
+    ) -> ExecSession:
+        """Starts a command; see `streams.PodStreams`."""
+        state = self._state(pod, "exec")
+        item = _running(state, container)
+        call = state.context.engine.exec(item.info.id, command, stdin=stdin, tty=tty)
+        session: ExecSession = await state.context.call(call)
+        return session
+
+    async def attach(
+        self, pod: StoredObject, container: str, *, stdin: bool
+    ) -> tuple[ExecSession, bool]:
+        """A container's first process; see `streams.PodStreams`."""
+        state = self._state(pod, "attach")
+        item = _running(state, container)
+        tty = item.info.tty
+        session: ExecSession = await state.context.call(
+            state.context.engine.attach(item.info.id, stdin=stdin, tty=tty)
+        )
+        return session, tty
+
+    def _state(self, pod: StoredObject, operation: str) -> PodState:
+        worker = self._worker(pod.uid)
+        if worker is None:
+            raise Unreachable("the host is not connected", node=self._node, operation=operation)
+        return worker.state
+
+
+def _running(state: PodState, container: str) -> Seen:
+    return running.running_container(state.containers.values(), state.memory, container)
