@@ -31,7 +31,6 @@ _log: Final = structlog.get_logger("apiserver")
 _IDENTITY_KEY: Final = "orch.identity"
 _DISPATCHED: Final = ("/api", "/apis", "/openapi")
 _PAGES: Final = ("/docs",)
-_UPGRADED: Final = frozenset({"websocket.accept", UPGRADED})
 
 
 def identity_of(scope: Scope) -> Identity:
@@ -82,8 +81,11 @@ class Gate:
             nonlocal code, streamed
             if message["type"] == "http.response.start":
                 code = message["status"]
-            elif message["type"] in _UPGRADED:
+            elif message["type"] == "websocket.accept":
                 code, streamed = 101, True
+            elif message["type"] == UPGRADED:
+                code, streamed = 101, True
+                return  # said already, on the connection itself
             elif message.get("more_body"):
                 streamed = True
             await send(message)

@@ -1,10 +1,11 @@
-"""uvicorn's HTTP protocol with two additions: the client's certificate, and bounds on a head.
+"""uvicorn's HTTP protocol with three additions: certificates, bounds on a head, raw SPDY.
 
 uvicorn 0.54 does not put the peer certificate into the ASGI scope, so each connection puts a
 `Peer` into its own copy of the state that becomes `scope["state"]`. Nor does it bound the size of a
 request's head, or the time until the first one, and both are open to clients without a credential.
-Drop the first when uvicorn implements the ASGI TLS extension. Its minor version is pinned because
-of this module.
+ASGI knows no upgrade but to WebSockets, and older kubectl no WebSockets: a request with
+`Upgrade: SPDY/3.1` has a way to take its connection over in its scope. Drop the first when uvicorn
+implements the ASGI TLS extension. Its minor version is pinned because of this module.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.apiserver.authn import PEER_KEY, Peer
+from orchestrator.apiserver.connect.upgrade import SPDY, TAKEOVER_KEY
+from orchestrator.remote.dialer import SocketStream
 
 MAX_HEAD_BYTES: Final = 128 * 1024
 """Longest request line with headers; kubectl's are under 4 KiB."""
@@ -76,7 +79,32 @@ class ApiProtocol(HttpToolsProtocol):
         """Called by the parser when a request's head is complete."""
         self._in_head = False
         self._first_head_done()
+        if self._get_upgrade() == SPDY:
+            self.scope["extensions"] = {TAKEOVER_KEY: {"take": self.take_over}}
         super().on_headers_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        if self._get_upgrade() != SPDY:
+            super()._unsupported_upgrade_warning()
+
+    def take_over(self, head: bytes) -> SocketStream:
+        """Answers the request with `head`; from here on the connection is the stream returned.
+
+        The application closes it, and answers nothing more. Called before the request's answer.
+        """
+        stream = SocketStream("stream to a client")
+        self.connections.discard(self)
+        self._unset_keepalive_if_required()
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        self.flow.resume_reading()
+        stream.connection_made(self.transport)
+        if self.transport.is_closing():
+            stream.connection_lost(None)
+        else:
+            self.transport.set_protocol(stream)
+            self.transport.write(head)
+        return stream
 
     def _first_head_done(self) -> None:
         if self._first_head is not None:

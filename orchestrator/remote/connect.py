@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import ShimError
-from orchestrator.remote.dialer import UnixStream
+from orchestrator.remote.dialer import SocketStream
 from orchestrator.remote.docker.engine import DockerEngine
 from orchestrator.remote.docker.http import POOL_LIMIT
 from orchestrator.remote.seams import SILENT, Engine, Host, HostAddress, NodeTransport, Shim
@@ -80,7 +80,7 @@ class SshHostConnector:
                 )
                 python = self._settings.python
                 transport.use_bridge([python, "-I", "-S", launched.zip, "bridge"])
-                _, stream = await transport.dial(lambda: UnixStream("shim"), launched.socket)
+                _, stream = await transport.dial(lambda: SocketStream("shim"), launched.socket)
                 return await ShimClient.attach(
                     stream,
                     node=address.node,

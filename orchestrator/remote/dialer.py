@@ -43,11 +43,17 @@ class LocalDialer:
             ) from error
 
 
-class UnixStream(asyncio.Protocol):
-    """A dialled socket as a `seams.ByteStream`, with back-pressure in both directions."""
+class SocketStream(asyncio.Protocol):
+    """A connected socket as a `seams.ByteStream`, with back-pressure in both directions.
 
-    def __init__(self, operation: str = "stream") -> None:
+    Args:
+        operation: for errors.
+        room: unset while what carries the stream, and others, has more than enough to send.
+    """
+
+    def __init__(self, operation: str = "stream", room: asyncio.Event | None = None) -> None:
         self._operation = operation
+        self._room = room
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._ended = False
@@ -133,6 +139,8 @@ class UnixStream(asyncio.Protocol):
         """
         self.write_nowait(data)
         await self._writable.wait()
+        if self._room is not None:
+            await self._room.wait()
         if self._lost is not None:
             raise self._broken()
 
@@ -142,9 +150,12 @@ class UnixStream(asyncio.Protocol):
             self._transport.write_eof()
 
     async def close(self) -> None:
-        """Closes both directions; idempotent."""
+        """Closes both directions; idempotent. What the other side would not take is dropped."""
         if self._transport is not None:
-            self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self._transport.abort()  # a close would wait until it takes that
+            else:
+                self._transport.close()
         self._ended = True
         self._readable.set()
         self._writable.set()

@@ -5,7 +5,6 @@ Kubernetes API, `pods/exec`, `pods/attach`.
 """
 
 import asyncio
-from typing import Final
 
 from orchestrator.apiserver.connect import channels
 from orchestrator.apiserver.connect.options import (
@@ -13,9 +12,11 @@ from orchestrator.apiserver.connect.options import (
     choose_target,
     read_command_options,
 )
+from orchestrator.apiserver.connect.pipes import StreamPipe
 from orchestrator.apiserver.connect.remotecommand import ClientGone, run_command
+from orchestrator.apiserver.connect.spdy.commands import NAMES, VERSIONS, SpdyClient, Version
+from orchestrator.apiserver.connect.upgrade import choose_version, take_over
 from orchestrator.apiserver.connect.websocket import (
-    GOING_AWAY,
     WebSocket,
     WebSocketClient,
     is_websocket,
@@ -25,10 +26,7 @@ from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs.read import key_of
-from orchestrator.kit.errors import BadRequest
 from orchestrator.remote.seams import ExecSession
-
-UPGRADE_REQUIRED: Final = "Upgrade request required"
 
 
 async def exec_in_pod(services: Services, request: Request, path: ObjectPath) -> "CommandStream":
@@ -67,10 +65,13 @@ async def attach_to_pod(services: Services, request: Request, path: ObjectPath) 
     return CommandStream(services, session, protocol, options, tty=tty, attach=True)
 
 
-def _protocol(request: Request) -> channels.Subprotocol:
-    if not is_websocket(request):
-        raise BadRequest(UPGRADE_REQUIRED)
-    return channels.choose(offered(request), channels.COMMANDS, channels.NONE)
+Protocol = channels.Subprotocol | Version
+
+
+def _protocol(request: Request) -> Protocol:
+    if is_websocket(request):
+        return channels.choose(offered(request), channels.COMMANDS, channels.NONE)
+    return VERSIONS[choose_version(request, NAMES, "")]
 
 
 class CommandStream:
@@ -80,7 +81,7 @@ class CommandStream:
         self,
         services: Services,
         session: ExecSession,
-        protocol: channels.Subprotocol,
+        protocol: Protocol,
         options: CommandOptions,
         *,
         tty: bool,
@@ -97,21 +98,28 @@ class CommandStream:
         """Upgrades the connection and serves it; returns when it is closed."""
         stop = asyncio.Event()
         resource = "pods/attach" if self._attach else "pods/exec"
-        socket = WebSocket(request)
-        client = WebSocketClient(socket, self._protocol, self._options, tty=self._tty)
         try:
             with self._services.open_streams.entered("CONNECT", resource, stop.set):
+                client = await self._client(request)
                 try:
                     await client.greet()
+                    await run_command(
+                        self._session,
+                        client,
+                        attach=self._attach,
+                        idle_s=self._services.settings.stream_idle_s,
+                        stop=stop,
+                    )
                 except ClientGone:
                     return
-                await run_command(
-                    self._session,
-                    client,
-                    attach=self._attach,
-                    idle_s=self._services.settings.stream_idle_s,
-                    stop=stop,
-                )
-                await socket.close(GOING_AWAY)
+                finally:
+                    await client.close()
         finally:
             await self._session.close()
+
+    async def _client(self, request: Request) -> WebSocketClient | SpdyClient:
+        if isinstance(self._protocol, channels.Subprotocol):
+            socket = WebSocket(request)
+            return WebSocketClient(socket, self._protocol, self._options, tty=self._tty)
+        pipe = StreamPipe(await take_over(request, self._protocol.name))
+        return SpdyClient(pipe, self._options, self._protocol)

@@ -157,3 +157,7 @@ class WebSocketClient:
         if said:
             await self._socket.send(channels.encode(self._protocol, channels.ERROR, said))
         await self._socket.close()
+
+    async def close(self) -> None:
+        """Closes what has not ended: the server goes away, or nobody used it."""
+        await self._socket.close(GOING_AWAY)

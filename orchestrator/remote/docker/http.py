@@ -14,7 +14,7 @@ import msgspec
 from aiohttp.client_proto import ResponseHandler
 
 from orchestrator.kit.errors import ChannelLost, EngineError
-from orchestrator.remote.dialer import Dialer, UnixStream
+from orchestrator.remote.dialer import Dialer, SocketStream
 from orchestrator.remote.docker import parse
 
 NEWEST_API: Final = (1, 47)
@@ -143,9 +143,9 @@ class EngineHttp:
                 self._check(response.status, await response.read(), operation)
             yield self._pieces(response, operation)
 
-    async def open(self) -> UnixStream:
+    async def open(self) -> SocketStream:
         """A plain connection to the engine's socket, for calls that take over the stream."""
-        _, stream = await self._dialer.dial(lambda: UnixStream("engine stream"), self._path)
+        _, stream = await self._dialer.dial(lambda: SocketStream("engine stream"), self._path)
         return stream
 
     async def close(self) -> None:

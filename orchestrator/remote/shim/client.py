@@ -14,7 +14,7 @@ from typing import Any, Final
 from agentshim import wire
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import ChannelLost, RemoteError, ShimError
-from orchestrator.remote.dialer import UnixStream
+from orchestrator.remote.dialer import SocketStream
 
 _RETRYABLE: Final = frozenset({"busy", "engine", "cancelled", "failed"})
 
@@ -41,7 +41,7 @@ class ShimClient:
         last_heard_s: loop time of the last frame of any kind.
     """
 
-    def __init__(self, stream: UnixStream, node: str) -> None:
+    def __init__(self, stream: SocketStream, node: str) -> None:
         self._stream = stream
         self._node = node
         self._ids = itertools.count(1)
@@ -58,7 +58,7 @@ class ShimClient:
 
     @classmethod
     async def attach(
-        cls, stream: UnixStream, *, node: str, digest: str, memory: Memory | None = None
+        cls, stream: SocketStream, *, node: str, digest: str, memory: Memory | None = None
     ) -> "ShimClient":
         """Shakes hands on an open stream. Events are kept until the first `subscribe`.
 

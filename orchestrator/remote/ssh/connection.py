@@ -14,7 +14,7 @@ import asyncssh
 import structlog
 
 from orchestrator.kit.errors import ChannelLost, ExecFailed, Unreachable
-from orchestrator.remote.dialer import P, UnixStream
+from orchestrator.remote.dialer import P, SocketStream
 from orchestrator.remote.seams import ByteStream, CommandResult
 from orchestrator.remote.ssh.bridge import ProtocolSession
 from orchestrator.remote.ssh.explain import PROBE, explain, forwarding_is_off
@@ -232,7 +232,7 @@ class SshTransport:
 
     async def open_unix(self, path: str) -> ByteStream:
         """Connects to a Unix socket on the host; errors as `dial`."""
-        _, stream = await self.dial(lambda: UnixStream(f"stream to {path}"), path)
+        _, stream = await self.dial(lambda: SocketStream(f"stream to {path}"), path)
         return stream
 
     async def wait_closed(self) -> str:

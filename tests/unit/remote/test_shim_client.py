@@ -9,7 +9,7 @@ import pytest
 
 from agentshim import wire
 from orchestrator.kit.errors import ChannelLost, ShimError
-from orchestrator.remote.dialer import LocalDialer, UnixStream
+from orchestrator.remote.dialer import LocalDialer, SocketStream
 from orchestrator.remote.shim.client import Memory, ShimClient
 
 DEADLINE_S = 5.0
@@ -76,7 +76,7 @@ async def client(shim: FakeShim, tmp_path: Path) -> AsyncIterator[ShimClient]:
 
 async def attach(tmp_path: Path, memory: Memory | None = None) -> ShimClient:
     path = str(tmp_path / "shim.sock")
-    _, stream = await LocalDialer().dial(lambda: UnixStream("shim"), path)
+    _, stream = await LocalDialer().dial(lambda: SocketStream("shim"), path)
     return await ShimClient.attach(stream, node="web-1", digest="d", memory=memory)
 
 
