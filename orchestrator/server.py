@@ -32,6 +32,8 @@ from orchestrator.apiserver.ports import bind
 from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.bootstrap.state import StateDirectory, own_names
+from orchestrator.controllers.accounttoken.controller import accounttoken_controller
+from orchestrator.controllers.clusterrole.controller import clusterrole_controller
 from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
@@ -40,9 +42,11 @@ from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
 from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSettings
 from orchestrator.controllers.replicaset.controller import replicaset_controller
+from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
 from orchestrator.credentials import keeper
 from orchestrator.credentials.ensure import ensure_credentials, server_ssl_context
 from orchestrator.credentials.files import write_atomic
+from orchestrator.credentials.signing import SigningKeys
 from orchestrator.credentials.tokens import TokenFile
 from orchestrator.kit.aio.logging import configure_logging
 from orchestrator.kit.aio.tasks import Tasks
@@ -53,6 +57,7 @@ from orchestrator.loadbalancer.controller import LoadBalancer
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 from orchestrator.node.manager import NodeManager
 from orchestrator.node.settings import NodeSettings
+from orchestrator.reconcile.controller import Controller
 from orchestrator.reconcile.executor import Executor
 from orchestrator.reconcile.informers import Informers
 from orchestrator.registry.registry import Registry
@@ -147,12 +152,15 @@ async def _run(state: StateDirectory, settings: ServerSettings) -> None:
     store = await Store.open(FileSqlite(state.path / "store" / "orch.db"), settings.store)
     try:
         plane = await ControlPlane.build(state, settings, store, _first_address(names))
-        api = plane.api(Authenticator(TokenFile(credentials.tokens)))
+        keys = SigningKeys.read(credentials.accounts_key, credentials.accounts_keys)
+        api = plane.api(Authenticator(TokenFile(credentials.tokens)), keys)
         async with plane.running() as tasks:
             # what the imports made stays for ever: collections need not walk through it each time
             gc.collect()
             gc.freeze()
             tasks.supervise("certificates", lambda: keeper.run(state.path, tls))
+            ca_pem = credentials.ca_cert.read_bytes()
+            tasks.supervise("accounttokens", plane.account_tokens(ca_pem, keys).run)
             await serve(
                 api,
                 settings.apiserver,
@@ -179,6 +187,7 @@ class ControlPlane:
         advertise: str,
     ) -> None:
         self._settings = settings
+        self._advertise = advertise
         self._store = store
         self._registry = registry
         self._clock = SystemClock()
@@ -209,7 +218,7 @@ class ControlPlane:
         await registry.ensure_builtins()
         return cls(settings, store, registry, state.path / "loadbalancer", advertise)
 
-    def api(self, authenticator: Authenticator) -> ApiServer:
+    def api(self, authenticator: Authenticator, keys: SigningKeys) -> ApiServer:
         """The API server on top of the parts."""
         ready = {"loadbalancer": lambda: self._balancer.failing}
         return build_app(
@@ -217,6 +226,8 @@ class ControlPlane:
             store=self._store,
             pod_streams=self._nodes,
             authenticator=authenticator,
+            keys=keys,
+            public_url=f"https://{self._advertise}:{self._settings.apiserver.port}",
             settings=self._settings.apiserver,
             clock=self._clock,
             rng=self._rng,
@@ -224,6 +235,12 @@ class ControlPlane:
                 live={"store": lambda: self._store.statistics().failing},
                 ready=ready if self._settings.loadbalancer.enabled else {},
             ),
+        )
+
+    def account_tokens(self, ca_pem: bytes, keys: SigningKeys) -> Controller:
+        """The controller of the secrets that hold service accounts' tokens."""
+        return accounttoken_controller(
+            self._informers, self._carry_out, self._rng, ca_pem, keys.sign
         )
 
     @asynccontextmanager
@@ -238,6 +255,8 @@ class ControlPlane:
             "replicasets": replicaset_controller(informers, carry_out, clock, rng).run,
             "endpoints": endpoints_controller(informers, carry_out, rng).run,
             "namespaces": namespace_controller(informers, carry_out, clock, rng).run,
+            "serviceaccounts": serviceaccount_controller(informers, carry_out, rng).run,
+            "clusterroles": clusterrole_controller(informers, carry_out, rng).run,
             "garbage": garbage_controller(informers, carry_out, rng, self._registry.catalog).run,
             "customresources": customresources_controller(informers, carry_out, clock, rng).run,
             "nodelifecycle": nodelifecycle_controller(

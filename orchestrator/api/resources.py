@@ -195,7 +195,14 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         subresources=(_status("ResourceQuota"),),
     ),
     _core("Secret", "secrets"),
-    _core("ServiceAccount", "serviceaccounts", "sa"),
+    _core(
+        "ServiceAccount", "serviceaccounts", "sa",
+        subresources=(
+            Subresource(
+                "token", "TokenRequest", CREATE_ONLY, group="authentication.k8s.io", version="v1"
+            ),
+        ),
+    ),
     _core("Service", "services", "svc", categories=_ALL, subresources=(_status("Service"),)),
     _grouped(
         "apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",

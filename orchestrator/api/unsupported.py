@@ -98,7 +98,7 @@ UNSUPPORTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
         "spec.defaultBackend.resource", "spec.rules[].http.paths[].backend.resource",
     ),
     "networkpolicies.networking.k8s.io": ("spec",),
-    "serviceaccounts": ("automountServiceAccountToken", "imagePullSecrets", "secrets"),
+    "serviceaccounts": ("automountServiceAccountToken", "secrets"),
     "nodes": ("spec.configSource",),
 })  # fmt: skip
 """Group-resource to the paths of the fields that nothing acts on yet."""

@@ -9,7 +9,7 @@ import asyncio
 import importlib.metadata
 import platform
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from litestar import Litestar, Request, Response, asgi, get
@@ -19,6 +19,7 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from orchestrator.api.schema.bundle import KUBERNETES_VERSION
+from orchestrator.apiserver.accounts import AccountTokens
 from orchestrator.apiserver.answers import Sender
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.authz import Authorizer
@@ -29,9 +30,11 @@ from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.gate import Gate
 from orchestrator.apiserver.health import HealthChecks, health_routes
 from orchestrator.apiserver.metrics import ApiMetrics
+from orchestrator.apiserver.oidc import discovery_routes
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.streams import OpenStreams
+from orchestrator.credentials.signing import SigningKeys
 from orchestrator.kit.clock import Clock
 from orchestrator.node.streams import StreamsProvider
 from orchestrator.registry.registry import Registry
@@ -85,10 +88,12 @@ def build_app(
     store: Store,
     pod_streams: StreamsProvider,
     authenticator: Authenticator,
+    keys: SigningKeys,
     settings: ApiServerSettings,
     clock: Clock,
     rng: random.Random,
     checks: HealthChecks | None = None,
+    public_url: str = "",
     collector: CollectorRegistry | None = None,
 ) -> ApiServer:
     """The API server as an ASGI application.
@@ -97,17 +102,22 @@ def build_app(
         registry: object reads and writes.
         store: revisions and watches.
         pod_streams: log streams of pods, by node.
-        authenticator: tells who asks.
+        authenticator: tells who asks; service accounts are added here.
+        keys: sign and check service accounts' tokens.
         settings: limits and intervals.
         clock: time for ages and durations.
         rng: spreads the ends of watches.
         checks: health checks besides "ping".
+        public_url: where clients reach this server; "" for this machine.
         collector: where metrics are registered and /metrics reads; a fresh one when None.
     """
     metrics = ApiMetrics(collector if collector is not None else CollectorRegistry())
     sender = Sender(settings.gzip_min_bytes)
     authorizer = Authorizer(store)
+    accounts = AccountTokens(store, keys, clock, settings.account_issuer)
+    authenticator = replace(authenticator, accounts=accounts)
     services = Services(
+        accounts=accounts,
         authenticator=authenticator,
         authorizer=authorizer,
         registry=registry,
@@ -126,6 +136,7 @@ def build_app(
             _root_route(registry),
             _version_route(),
             _metrics_route(metrics.collector),
+            *discovery_routes(accounts, public_url or f"https://localhost:{settings.port}"),
         ],
         openapi_config=docs_config(_ORCH_VERSION),
         exception_handlers={HTTPException: _framework_error, Exception: _framework_error},
@@ -158,7 +169,8 @@ def _root_route(registry: Registry) -> HTTPRouteHandler:
         groups = {f"/apis/{group}" for group, _ in served if group}
         return {"paths": sorted([
             "/api", "/api/v1", "/apis", *groups, "/docs", "/healthz", "/livez", "/metrics",
-            "/openapi/v2", "/openapi/v3", "/readyz", "/version",
+            "/.well-known/openid-configuration", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks",
+            "/readyz", "/version",
         ])}  # fmt: skip
 
     return root

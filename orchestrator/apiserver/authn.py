@@ -1,5 +1,7 @@
 """Who a request comes from: client certificate, bearer token, or (pages only) a browser's password.
 
+A bearer token is one of the token file or a service account's.
+
 A certificate was already verified against our root in the TLS handshake; here only its subject is
 read: CN is the user, each O a group. A browser cannot send bearer tokens, so GET requests may carry
 the token as the password of HTTP Basic authentication; never others, because browsers send it
@@ -33,6 +35,14 @@ class TokenSource(Protocol):
         ...
 
 
+class AccountSource(Protocol):
+    """Looks a service account's token up (`accounts.AccountTokens`)."""
+
+    def identify(self, token: str) -> Identity | None:
+        """Who shows the token, or None."""
+        ...
+
+
 class Peer:
     """The client certificate of one connection; parsed once, at its first request."""
 
@@ -58,9 +68,11 @@ class Authenticator:
 
     Attributes:
         tokens: where bearer tokens are looked up.
+        accounts: where service accounts' are; None where there are none.
     """
 
     tokens: TokenSource
+    accounts: AccountSource | None = None
 
     def identify(self, scope: Scope) -> Identity:
         """The request's identity; `ANONYMOUS` when it carries no credential.
@@ -85,15 +97,17 @@ class Authenticator:
             raise Unauthorized("Unauthorized")
         return ANONYMOUS
 
-    def by_token(self, token: str) -> Identity | None:
-        """Who a bearer token stands for, or None."""
+    def by_file(self, token: str) -> Identity | None:
+        """Who a token of the token file stands for, or None."""
         owner = self.tokens.owner_of(token) if token else None
         if owner is None:
             return None
         return Identity(owner.user, (*owner.groups, AUTHENTICATED), "token")
 
     def _by_token(self, token: str, how: str) -> Identity:
-        found = self.by_token(token)
+        found = self.by_file(token)
+        if found is None and self.accounts is not None:
+            found = self.accounts.identify(token)
         if found is None:
             raise Unauthorized("Unauthorized")
         return replace(found, proved_by=how)

@@ -22,7 +22,17 @@ from orchestrator.apiserver.metrics import set_labels
 from orchestrator.apiserver.paths import ObjectPath, parse_path
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
-from orchestrator.apiserver.verbs import bind, delete, log, read, reviews, scale, watch, write
+from orchestrator.apiserver.verbs import (
+    bind,
+    delete,
+    log,
+    read,
+    reviews,
+    scale,
+    tokens,
+    watch,
+    write,
+)
 from orchestrator.kit.errors import BadRequest, NotFound
 
 Verb = Callable[[Services, Request, ObjectPath], Awaitable[Answer | Stream]]
@@ -54,6 +64,7 @@ _SUBRESOURCE: Final[Mapping[tuple[str, str], tuple[str, Verb]]] = MappingProxyTy
     ("exec", "POST"): ("create", commands.exec_in_pod),
     ("attach", "GET"): ("get", commands.attach_to_pod),
     ("attach", "POST"): ("create", commands.attach_to_pod),
+    ("token", "POST"): ("create", tokens.create_token),
     ("binding", "POST"): ("create", bind.bind),
     ("eviction", "POST"): ("create", delete.evict),
 })  # fmt: skip

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 
+from orchestrator.apiserver.accounts import AccountTokens
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.metrics import ApiMetrics
@@ -19,6 +20,7 @@ class Services:
     """The parts behind the API.
 
     Attributes:
+        accounts: service accounts' tokens.
         authenticator: who a token stands for.
         authorizer: who may do what.
         registry: the one door for object writes, and filtered reads.
@@ -31,6 +33,7 @@ class Services:
         open_streams: watches and log streams to end at a stop.
     """
 
+    accounts: AccountTokens
     authenticator: Authenticator
     authorizer: Authorizer
     registry: Registry

@@ -26,6 +26,8 @@ class ApiServerSettings:
             clients' pools (Go: 90 s), so that they do not find it closed under them.
         stream_idle_s: how long an exec, attach or port-forward may be idle; 4 h as kubelet's
             streamingConnectionIdleTimeout.
+        account_issuer: what service accounts' tokens call this cluster, and the audience that is
+            the API server; Kubernetes' usual name, so that clients which expect it are content.
         docs_realm: realm that a browser shows when it asks for the token on the documentation
             page.
     """
@@ -42,4 +44,5 @@ class ApiServerSettings:
     shutdown_s: int = 3
     keep_alive_s: int = 120
     stream_idle_s: float = 14400.0
+    account_issuer: str = "https://kubernetes.default.svc.cluster.local"
     docs_realm: str = "orch: any user name, the token as password"

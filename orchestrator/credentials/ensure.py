@@ -4,6 +4,7 @@
     pki/server.{crt,key}    what the API server shows; issued anew for new names or near expiry
     pki/admin.{crt,key}     O=system:masters, CN=orch-admin
     pki/admin.token         the admin's bearer token, for curl and the documentation page
+    pki/sa.{key,pub}        signs service accounts' tokens; the public keys that check them
     tokens.json             SHA-256 of each token -> user, groups
     admin.kubeconfig        embeds the root and the admin's certificate
 
@@ -29,6 +30,7 @@ from orchestrator.credentials.files import (
     write_if_changed,
 )
 from orchestrator.credentials.kubeconfig import read_target, render_kubeconfig
+from orchestrator.credentials.signing import ensure_signing_keys
 from orchestrator.credentials.tokens import (
     TokenOwner,
     new_token,
@@ -61,6 +63,8 @@ class Credentials:
         admin_cert: the administrator's client certificate.
         admin_key: its key.
         admin_token: file that holds the administrator's bearer token.
+        accounts_key: private key that signs service accounts' tokens (`signing.SigningKeys`).
+        accounts_keys: public keys that check them.
         tokens: the token file (`tokens.TokenFile` reads it).
         kubeconfig: the administrator's kubeconfig.
     """
@@ -71,6 +75,8 @@ class Credentials:
     admin_cert: Path
     admin_key: Path
     admin_token: Path
+    accounts_key: Path
+    accounts_keys: Path
     tokens: Path
     kubeconfig: Path
 
@@ -85,6 +91,8 @@ def paths_in(state_dir: Path) -> Credentials:
         admin_cert=pki / "admin.crt",
         admin_key=pki / "admin.key",
         admin_token=pki / "admin.token",
+        accounts_key=pki / "sa.key",
+        accounts_keys=pki / "sa.pub",
         tokens=state_dir / "tokens.json",
         kubeconfig=state_dir / "admin.kubeconfig",
     )
@@ -111,7 +119,8 @@ def ensure_credentials(
         clock: what certificates' validity is counted from.
 
     Raises:
-        ConfigError: a name is no host name or address; a root without its key; a broken token file.
+        ConfigError: a name is no host name or address; a root without its key; a broken token or
+            key file.
     """
     now_s = (clock or SystemClock()).wall()
     wanted = _wanted_names(names)
@@ -126,6 +135,7 @@ def ensure_credentials(
         _ensure_server(where, root, wanted, now_s)
         admin = _ensure_admin(where, root, now_s)
         _ensure_admin_token(where)
+        ensure_signing_keys(where.accounts_key, where.accounts_keys)
         kubeconfig = render_kubeconfig(
             cluster=cluster,
             server=server_url,

@@ -1,8 +1,10 @@
 """What the cluster says to a write, beyond the object's own validity: pure functions.
 
-Source: Kubernetes' NamespaceLifecycle and DefaultTolerationSeconds admission plugins.
+Source: Kubernetes' NamespaceLifecycle, DefaultTolerationSeconds and ServiceAccount admission
+plugins.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from orchestrator.api.defaults.pod import default_tolerations
@@ -13,6 +15,8 @@ from orchestrator.registry import faults
 
 Document = dict[str, Any]
 
+DEFAULT_ACCOUNT: Final = "default"
+"""The service account that every namespace has."""
 IMMORTAL_NAMESPACES: Final = frozenset({"default", "kube-system", "kube-public"})
 
 
@@ -40,6 +44,34 @@ def delete_refusal(key: ObjectKey) -> ApiError | None:
     if key.resource == "namespaces" and key.name in IMMORTAL_NAMESPACES:
         return faults.forbidden(key, "this namespace may not be deleted")
     return None
+
+
+def account_key(pod: Mapping[str, Any]) -> ObjectKey:
+    """The service account that a pod runs as."""
+    name = (pod.get("spec") or {}).get("serviceAccountName") or DEFAULT_ACCOUNT
+    return ObjectKey("serviceaccounts", pod["metadata"]["namespace"], name)
+
+
+def admit_account(pod: Document, account: Mapping[str, Any] | None) -> None:
+    """Names the service account in a new pod, and gives it the account's pull secrets, in place.
+
+    Args:
+        pod: with its namespace.
+        account: the ServiceAccount; None when it is not there, which `account_refusal` tells.
+    """
+    spec = pod["spec"]
+    spec["serviceAccountName"] = spec["serviceAccount"] = account_key(pod).name
+    if account is not None and not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = [dict(item) for item in account["imagePullSecrets"]]
+
+
+def account_refusal(key: ObjectKey, account: ObjectKey) -> ApiError:
+    """Why a pod cannot be made for a service account that is not there."""
+    return faults.forbidden(
+        key,
+        f"error looking up service account {account.namespace}/{account.name}: "
+        f'serviceaccount "{account.name}" not found',
+    )
 
 
 def admit_created(resource: str, document: Document, lost_node_toleration_s: int) -> None:

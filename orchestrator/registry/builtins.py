@@ -8,9 +8,15 @@ from typing import Final
 
 from orchestrator.api import names
 from orchestrator.api.rbac import builtin
-from orchestrator.kit.errors import AlreadyExists, NotFound
+from orchestrator.kit.errors import (
+    AlreadyExists,
+    Forbidden,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+)
 from orchestrator.kit.ids import ObjectKey
-from orchestrator.registry import faults
+from orchestrator.registry import admission, faults
 from orchestrator.registry.options import Patch, WriteOptions
 from orchestrator.registry.writer import Writer
 from orchestrator.store.objects import Document
@@ -27,7 +33,7 @@ NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
 async def ensure_builtins(store: Store, writer: Writer) -> None:
-    """Makes what is missing of the initial namespaces, roles and ingress class; idempotent."""
+    """Makes what is missing of the initial namespaces, accounts, roles and ingress class."""
     resource = faults.resource_of("namespaces")
     for name in NAMESPACES:
         if store.get(ObjectKey("namespaces", "", name)) is not None:
@@ -37,6 +43,8 @@ async def ensure_builtins(store: Store, writer: Writer) -> None:
             await writer.create(resource, "", document, WriteOptions())
         except AlreadyExists:
             continue
+    for namespace in store.list("namespaces"):
+        await ensure_account(store, writer, namespace.key.name)
     key = ObjectKey("ingressclasses.networking.k8s.io", "", "orch")
     if store.get(key) is None:
         await writer.create(faults.resource_of(key.resource), "", _CLASS, WriteOptions())
@@ -45,6 +53,21 @@ async def ensure_builtins(store: Store, writer: Writer) -> None:
             group.create_task(_ensure_whole(store, writer, builtin.CLUSTER_ROLES, role))
         for binding in builtin.cluster_role_bindings():
             group.create_task(_ensure_whole(store, writer, builtin.CLUSTER_ROLE_BINDINGS, binding))
+
+
+async def ensure_account(store: Store, writer: Writer, namespace: str) -> None:
+    """Makes the service account that pods of a namespace run as by default; idempotent.
+
+    Does nothing in a namespace that is gone or going. What fails here is made by the controller.
+    """
+    key = ObjectKey("serviceaccounts", namespace, admission.DEFAULT_ACCOUNT)
+    if store.get(key) is not None:
+        return
+    try:
+        document = {"metadata": {"name": key.name}}
+        await writer.create(faults.resource_of(key.resource), namespace, document, WriteOptions())
+    except (AlreadyExists, Forbidden, NotFound, ServiceUnavailable, TooManyRequests):
+        return
 
 
 async def _ensure_whole(store: Store, writer: Writer, name: str, wanted: Document) -> None:

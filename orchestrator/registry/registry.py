@@ -115,7 +115,12 @@ class Registry:
             NotFound: no such kind or namespace.
         """
         row = self._row(resource, "create", namespace)
-        return await self._writer.create(row, namespace, document, options or WriteOptions())
+        chosen = options or WriteOptions()
+        made = await self._writer.create(row, namespace, document, chosen)
+        if resource == "namespaces" and not chosen.dry_run:
+            # at once, so that nobody who was told of the namespace finds that pods are refused
+            await builtins.ensure_account(self._store, self._writer, made.key.name)
+        return made
 
     async def update(
         self,

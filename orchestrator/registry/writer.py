@@ -106,6 +106,9 @@ class Writer:
         strategy.prepare_create(asked, document, namespace, str(uid), rfc3339(self._clock.wall()))
         apply_defaults(resource.resource, document)
         admission.admit_created(resource.resource, document, self._settings.lost_node_toleration_s)
+        if resource.resource == "pods":
+            account = self._store.get(admission.account_key(document))
+            admission.admit_account(document, account.doc if account is not None else None)
         causes = validate_create(asked, document)
         if causes:
             raise faults.invalid(asked, key.name, causes)
@@ -119,6 +122,10 @@ class Writer:
                     raise refusal
             if self._store.get(key) is not None:
                 raise faults.already_exists(key)
+            if resource.resource == "pods":
+                account_key = admission.account_key(document)
+                if self._store.get(account_key) is None:
+                    raise admission.account_refusal(key, account_key)
             return await self.commit(key, None, document, dry_run=options.dry_run)
 
     def _namespace(self, name: str) -> Namespace | None:

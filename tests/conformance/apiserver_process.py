@@ -20,6 +20,7 @@ from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.credentials.ensure import ensure_credentials, server_ssl_context
+from orchestrator.credentials.signing import SigningKeys
 from orchestrator.credentials.tokens import TokenFile
 from orchestrator.kit.aio.logging import configure_logging
 from orchestrator.kit.aio.tasks import Tasks
@@ -63,6 +64,7 @@ async def main(state_dir: Path, port: int) -> None:
         store=store,
         pod_streams=NoHosts(),
         authenticator=Authenticator(TokenFile(credentials.tokens)),
+        keys=SigningKeys.read(credentials.accounts_key, credentials.accounts_keys),
         settings=settings,
         clock=clock,
         rng=rng,

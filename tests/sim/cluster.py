@@ -6,12 +6,14 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from orchestrator.controllers.clusterrole.controller import clusterrole_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
 from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
 from orchestrator.controllers.replicaset.controller import replicaset_controller
+from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile.executor import Executor
@@ -48,6 +50,8 @@ class Cluster:
             endpoints_controller(informers, carry_out, rng),
             namespace_controller(informers, carry_out, clock, rng),
             garbage_controller(informers, carry_out, rng, self.registry.catalog),
+            serviceaccount_controller(informers, carry_out, rng),
+            clusterrole_controller(informers, carry_out, rng),
             nodelifecycle_controller(informers, carry_out, clock, rng),
             Scheduler(self.registry, informers, clock, settings),
         ]

@@ -27,6 +27,8 @@ _NEEDED_KEYS: Final = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
+_ACCOUNT_TOKEN: Final = "kubernetes.io/service-account-token"  # noqa: S105  # a type, no secret
+_ACCOUNT_NAME: Final = "kubernetes.io/service-account.name"
 _HELD: Final = "field is immutable when `immutable` is set"
 
 
@@ -93,6 +95,10 @@ def validate_secret(faults: Faults, document: Document) -> None:
     for key in _NEEDED_KEYS.get(kind, ()):
         if key not in data:
             faults.required(f"data[{key}]")
+    if kind == _ACCOUNT_TOKEN:
+        annotations = document["metadata"].get("annotations") or {}
+        if not annotations.get(_ACCOUNT_NAME):
+            faults.required(f"metadata.annotations[{_ACCOUNT_NAME}]")
     if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
         faults.required("data[username]")
         faults.required("data[password]")

@@ -4,7 +4,7 @@ Source: authentication.k8s.io/v1 SelfSubjectReview, TokenReview; authorization.k
 SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview, LocalSubjectAccessReview.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -122,10 +122,16 @@ def _whose_token(
     spec = body.get("spec") or {}
     if not spec.get("token"):
         raise BadRequest("token is required for TokenReview in authentication")
-    identity = services.authenticator.by_token(spec["token"])
+    us = services.accounts.issuer
+    audiences = spec.get("audiences") or [us]
+    identity = services.authenticator.by_file(spec["token"]) if us in audiences else None
+    meant: Sequence[str] = (us,)
     if identity is None:
-        return {"user": {}, "error": "invalid bearer token"}
-    return {"authenticated": True, "user": identity.document()}
+        found = services.accounts.review(spec["token"], audiences)
+        if found is None:
+            return {"user": {}, "error": "invalid bearer token"}
+        identity, meant = found
+    return {"authenticated": True, "user": identity.document(), "audiences": list(meant)}
 
 
 def access_status(authorizer: Authorizer, identity: Identity, spec: Document) -> Document:

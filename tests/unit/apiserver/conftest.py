@@ -10,6 +10,7 @@ from orchestrator.apiserver.app import ApiServer, build_app
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.health import HealthChecks
 from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.credentials.signing import SigningKeys
 from orchestrator.credentials.tokens import TokenOwner
 from orchestrator.kit.errors import Unreachable
 from orchestrator.registry.registry import Registry
@@ -105,6 +106,7 @@ async def world(settings, request):
         store=store,
         pod_streams=logs,
         authenticator=Authenticator(Tokens()),
+        keys=SigningKeys.fresh(),
         settings=settings,
         clock=clock,
         rng=rng,

@@ -59,6 +59,8 @@ def test_modes_and_files(tmp_path):
         "pki/admin.crt": 0o644,
         "pki/admin.key": 0o600,
         "pki/admin.token": 0o600,
+        "pki/sa.key": 0o600,
+        "pki/sa.pub": 0o644,
         "tokens.json": 0o600,
         "admin.kubeconfig": 0o600,
     }

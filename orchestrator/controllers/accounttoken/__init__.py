@@ -1,0 +1,1 @@
+"""Secrets that hold a service account's token; start at plan.py."""

@@ -1,0 +1,1 @@
+"""The service account that every namespace has; start at plan.py."""
