@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from copy import deepcopy
 
 from orchestrator.controllers.customresources.controller import customresources_controller
+from orchestrator.controllers.garbage.controller import garbage_controller
+from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.kit.aio.tasks import Tasks
 from orchestrator.reconcile.executor import Executor
 from orchestrator.reconcile.informers import Informers
@@ -100,13 +102,17 @@ def widget(name="one", api_version="example.com/v1", **spec):
 
 @asynccontextmanager
 async def serving(world):
-    """Runs the controller of definitions."""
-    informers = Informers(world.store)
-    controller = customresources_controller(
-        informers, Executor(world.registry).carry_out, world.clock, random.Random(1)
-    )
+    """Runs the controllers of definitions, namespaces and owners."""
+    informers, carry_out = Informers(world.store), Executor(world.registry).carry_out
+    rng = random.Random(1)
+    controllers = [
+        customresources_controller(informers, carry_out, world.clock, rng),
+        namespace_controller(informers, carry_out, world.clock, rng),
+        garbage_controller(informers, carry_out, rng, world.registry.catalog),
+    ]
     async with Tasks() as tasks:
-        tasks.supervise("customresources", controller.run)
+        for controller in controllers:
+            tasks.supervise(controller.name, controller.run)
         try:
             yield
         finally:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from orchestrator.api.schema.openapi_v3 import document_of
+from orchestrator.registry.catalog import LiveCatalog
 from tests.unit.apiserver.client import TABLE
 from tests.unit.apiserver.custom import (
     CRDS,
@@ -372,3 +374,124 @@ async def test_a_deprecated_version_warns(world):
         await established(world, definition(version(deprecated=True)))
         reply = await world.client.get(WIDGETS)
         assert reply.all("warning") == ['299 - "example.com/v1 Widget is deprecated"']
+
+
+async def test_namespaces_and_owners_take_their_custom_objects_along(served):
+    await served.create("/api/v1/namespaces", {"metadata": {"name": "other"}})
+    inside = "/apis/example.com/v1/namespaces/other/widgets"
+    owner = await served.create(inside, widget())
+    reference = {
+        "apiVersion": "example.com/v1",
+        "kind": "Widget",
+        "name": "one",
+        "uid": owner["metadata"]["uid"],
+    }
+    maps = "/api/v1/namespaces/other/configmaps"
+    await served.create(maps, {"metadata": {"name": "owned", "ownerReferences": [reference]}})
+    await served.client("DELETE", f"{inside}/one")
+
+    async def collected():
+        return (await served.client.get(f"{maps}/owned")).status == 404
+
+    await until(collected)
+    await served.create(inside, widget("two"))
+    await served.client("DELETE", "/api/v1/namespaces/other")
+
+    async def gone():
+        return (await served.client.get("/api/v1/namespaces/other")).status == 404
+
+    await until(gone)
+    assert (await served.client.get("/apis/example.com/v1/widgets")).json["items"] == []
+
+
+async def test_an_owned_custom_object_goes_with_its_owner(served):
+    made = await served.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "o"}})
+    body = widget()
+    body["metadata"]["ownerReferences"] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": made["metadata"]["uid"]}
+    ]
+    await served.create(WIDGETS, body)
+    await served.client("DELETE", "/api/v1/namespaces/default/configmaps/o")
+
+    async def gone():
+        return (await served.client.get(f"{WIDGETS}/one")).status == 404
+
+    await until(gone)
+
+
+async def test_after_a_restart_the_kind_is_there(served):
+    again = LiveCatalog(served.store)
+    row = again.current.by_path("example.com", "v1", "widgets")
+    assert row is not None
+    assert again.current.by_kind("example.com/v1", "Widget") is row
+    again.close()
+
+
+async def test_documents_of_built_in_groups_are_made_once(served):
+    before = (await served.client.get("/openapi/v3")).json["paths"]["apis/apps/v1"]
+    assert document_of("apps", "v1", served.registry.catalog.current) is document_of("apps", "v1")
+    other = definition(version(), plural="gears", kind="Gear", group="b.example.com", shortNames=[])
+    await established(served, other)
+    paths = (await served.client.get("/openapi/v3")).json["paths"]
+    assert paths["apis/apps/v1"] == before
+    assert {"apis/example.com/v1", "apis/b.example.com/v1"} <= set(paths)
+
+
+async def test_a_built_in_kind_keeps_its_place(world):
+    async with serving(world):
+        taken = definition(
+            version(), plural="deployments", kind="Deployment", group="apps", shortNames=[]
+        )
+        taken["spec"]["group"] = "apps"
+        reply = await world.client("POST", CRDS, taken)
+        assert reply.status == 422  # a group without a dot
+        taken = definition(
+            version(), plural="ingresses", kind="Thing", group="networking.k8s.io", shortNames=[]
+        )
+        taken["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, a test"}
+        await world.create(CRDS, taken)
+
+        async def refused():
+            live = (await world.client.get(f"{CRDS}/ingresses.networking.k8s.io")).json
+            return [c["reason"] for c in live["status"]["conditions"]]
+
+        assert await until(refused) == ["PluralConflict", "NotAccepted"]
+
+
+async def test_names_are_generated_and_doubles_refused(served):
+    body = widget()
+    body["metadata"] = {"generateName": "made-"}
+    made = await served.create(WIDGETS, body)
+    assert made["metadata"]["name"].startswith("made-")
+    await served.create(WIDGETS, widget())
+    again = await served.client("POST", WIDGETS, widget())
+    assert again.json["message"] == 'widgets.example.com "one" already exists'
+    absent = await served.client.get(f"{WIDGETS}/absent")
+    assert absent.json["message"] == 'widgets.example.com "absent" not found'
+    gone = await served.client("DELETE", f"{WIDGETS}/one")
+    assert gone.json["status"] == "Success"
+    assert gone.json["details"]["kind"] == "widgets"
+
+
+async def test_dry_runs_leave_nothing(served):
+    reply = await served.client("POST", f"{WIDGETS}?dryRun=All", widget())
+    assert (reply.status, reply.json["spec"]["color"]) == (201, "red")
+    assert (await served.client.get(f"{WIDGETS}/one")).status == 404
+    wrong = await served.client("POST", f"{WIDGETS}?dryRun=All", widget(size=0))
+    assert wrong.status == 422
+
+
+async def test_metadata_is_checked_as_everywhere(served):
+    body = widget()
+    body["metadata"] |= {"labels": {"a": 5}}
+    reply = await served.client("POST", WIDGETS, body)
+    assert reply.status == 400
+    assert (
+        "cannot unmarshal number into Go struct field ObjectMeta.metadata.labels"
+        in (reply.json["message"])
+    )
+    body["metadata"]["labels"] = {"a": "b"}
+    body["metadata"]["odd"] = 1
+    made = await served.client("POST", WIDGETS, body)
+    assert made.all("warning") == ['299 - "unknown field \\"metadata.odd\\""']
+    assert "odd" not in made.json["metadata"]
