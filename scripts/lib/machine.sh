@@ -57,6 +57,17 @@ ensure_venv() {
   printf '%s' "$want" >"$stamp"
 }
 
+# ensure_clients: a virtual environment with the Python clients that the conformance tests drive.
+ensure_clients() {
+  local home="$VENV/share/clients" want="kopf>=1.45,<2 kubernetes>=34"
+  [[ -f "$home/.orch-stamp" && "$(cat "$home/.orch-stamp")" == "$want" ]] && return 0
+  say "installing Python clients"
+  "$VENV/bin/python" -m venv "$home" || return 1
+  # shellcheck disable=SC2086  # one word each
+  "$VENV/bin/uv" pip install -q --python "$home/bin/python" $want >&2 || return 1
+  printf '%s' "$want" >"$home/.orch-stamp"
+}
+
 # ensure_engine: a Docker Engine that answers; installed only where there is none.
 ensure_engine() {
   docker info >/dev/null 2>&1 && return 0
