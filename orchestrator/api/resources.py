@@ -182,6 +182,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
             Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
             Subresource("exec", "PodExecOptions", CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
+            Subresource("portforward", "PodPortForwardOptions", CONNECT_VERBS),
             _status("Pod"),
         ),
     ),
