@@ -256,7 +256,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     _grouped(
         "certificates.k8s.io", "CertificateSigningRequest", "certificatesigningrequests", "csr",
-        namespaced=False, verbs=READ_VERBS,
+        namespaced=False,
         subresources=(
             Subresource("approval", "CertificateSigningRequest", _STATUS_VERBS),
             _status("CertificateSigningRequest"),

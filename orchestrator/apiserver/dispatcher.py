@@ -67,6 +67,9 @@ _SUBRESOURCE: Final[Mapping[tuple[str, str], tuple[str, Verb]]] = MappingProxyTy
     ("token", "POST"): ("create", tokens.create_token),
     ("portforward", "GET"): ("get", ports.forward_ports),
     ("portforward", "POST"): ("create", ports.forward_ports),
+    ("approval", "GET"): ("get", read.get),
+    ("approval", "PUT"): ("update", write.update),
+    ("approval", "PATCH"): ("patch", write.patch),
     ("binding", "POST"): ("create", bind.bind),
     ("eviction", "POST"): ("create", delete.evict),
 })  # fmt: skip
