@@ -16,6 +16,7 @@ from orchestrator.kit.errors import NotAcceptable, UnsupportedMediaType
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
+APPLY: Final = "application/apply-patch+yaml"
 _YAML_NAMES: Final = frozenset({YAML, "application/x-yaml", "text/yaml", "text/x-yaml"})
 _META_VERSIONS: Final = frozenset({"v1", "v1beta1"})
 
@@ -134,12 +135,13 @@ def body_form(content_type: str) -> BodyForm:
     )
 
 
-PatchType = Literal["json", "merge", "strategic"]
+PatchType = Literal["json", "merge", "strategic", "apply"]
 
 _PATCHES: Final[dict[str, PatchType]] = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
     "application/strategic-merge-patch+json": "strategic",
+    APPLY: "apply",
 }
 
 

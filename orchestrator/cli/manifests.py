@@ -5,7 +5,6 @@ Faults name file and line, and all of them are reported at once.
 
 import difflib
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import yaml
 from orchestrator.api.resources import RESOURCES, Resource, by_kind
 from orchestrator.kit.errors import ConfigError
 
-Served = Callable[[], Sequence[Resource]]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES = {".yaml", ".yml", ".json"}
 
@@ -40,15 +38,8 @@ class Manifest:
         return str(self.document["metadata"]["name"])
 
 
-def load_manifests(
-    files: tuple[str, ...], *, recursive: bool = False, served: Served = tuple
-) -> list[Manifest]:
+def load_manifests(files: tuple[str, ...], *, recursive: bool = False) -> list[Manifest]:
     """All objects in order; `List` documents are unrolled.
-
-    Args:
-        files: files, folders, or "-" for standard input.
-        recursive: folders with all their sub-folders.
-        served: kinds that are not built in; only asked when a document is of no other.
 
     Raises:
         ConfigError: with every fault in every file.
@@ -59,7 +50,7 @@ def load_manifests(
         for line, document in _documents(name, text, problems):
             items = document.get("items") if document.get("kind") == "List" else None
             for item in items if isinstance(items, list) else [document]:
-                manifest = _manifest(name, line, item, problems, served)
+                manifest = _manifest(name, line, item, problems)
                 if manifest:
                     found.append(manifest)
     if problems:
@@ -114,9 +105,7 @@ def _documents(name: str, text: str, problems: list[str]) -> list[tuple[int, dic
     return documents
 
 
-def _manifest(
-    name: str, line: int, document: Any, problems: list[str], served: Served
-) -> Manifest | None:
+def _manifest(name: str, line: int, document: Any, problems: list[str]) -> Manifest | None:
     place = f"{name}:{line}"
     if not isinstance(document, dict):
         problems.append(f"{place}: items: an object is a mapping")
@@ -129,10 +118,7 @@ def _manifest(
         example = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata.name": "web"}
         problems += [f"{place}: {f}: missing; for example {f}: {example[f]}" for f in missing]
         return None
-    wanted = (document["apiVersion"], document["kind"])
-    resource = by_kind(*wanted) or next(
-        (row for row in served() if (row.api_version, row.kind) == wanted), None
-    )
+    resource = by_kind(document["apiVersion"], document["kind"])
     if resource is None:
         problems.append(f"{place}: {_unknown_kind(document['apiVersion'], document['kind'])}")
         return None

@@ -37,10 +37,11 @@ class WriteOptions:
 
     Attributes:
         dry_run: do everything but store.
-        field_manager: who writes, for the record.
+        field_manager: who writes, for `metadata.managedFields`; "" is the server itself.
         field_validation: what to do about unknown fields: drop silently, drop and warn, refuse.
         warnings: the registry appends sentences for `Warning:` headers here.
         asked: the row whose version the document or patch is in; None: the stored one's.
+        recorded_as: subresource that the write came by, where it is none of the registry's (scale).
         review: the last word before the write, of whoever knows who asks.
     """
 
@@ -50,6 +51,7 @@ class WriteOptions:
     warnings: list[str] = field(default_factory=list)
     asked: Resource | None = None
     review: Review | None = None
+    recorded_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,10 @@ class Registry:
             raise faults.not_found(key)
         return stored
 
+    def exists(self, key: ObjectKey) -> bool:
+        """Whether there is an object of that name."""
+        return self._store.get(key) is not None
+
     def list(
         self,
         resource: str,
@@ -165,6 +169,37 @@ class Registry:
         """
         row = self._subresource_row(key, subresource, "patch")
         return await self._writer.patch(row, key, patch, subresource, options or WriteOptions())
+
+    async def apply(
+        self,
+        key: ObjectKey,
+        config: Mapping[str, Any],
+        *,
+        force: bool = False,
+        subresource: str = "",
+        options: WriteOptions | None = None,
+    ) -> tuple[StoredObject, bool]:
+        """Applies a configuration: makes the object, or merges what it says into it.
+
+        What this manager applied before and applies no more is taken away, unless another one
+        owns it too.
+
+        Args:
+            key: of the object.
+            config: the fields that the manager wants; not changed.
+            force: take over fields that others own with another value.
+            subresource: "", "status" or "ephemeralcontainers".
+            options: the `field_manager` must be given.
+
+        Returns:
+            The object, and whether it was made.
+
+        Raises:
+            ApiError: as `update`; Conflict with a cause per field that somebody else owns.
+        """
+        row = self._subresource_row(key, subresource, "patch")
+        chosen = options or WriteOptions()
+        return await self._writer.apply(row, key, config, subresource, chosen, force=force)
 
     async def delete(self, key: ObjectKey, *, options: DeleteOptions | None = None) -> Deleted:
         """Deletes an object, or marks it: bound pods get their grace, finalizers hold.

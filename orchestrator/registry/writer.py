@@ -8,15 +8,16 @@ import asyncio
 import random
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import msgspec
 
 from orchestrator.api import metadata, unsupported
-from orchestrator.api.certificates import CSRS, with_stamps
 from orchestrator.api.conversion.versions import from_stored, to_stored
 from orchestrator.api.custom.defaulting import copied
 from orchestrator.api.defaults.kinds import apply_defaults
+from orchestrator.api.managed import managers
 from orchestrator.api.patch import json_patch, merge_patch
 from orchestrator.api.patch.strategic import strategic_merge
 from orchestrator.api.resources import Resource
@@ -26,7 +27,7 @@ from orchestrator.api.validation.kinds import validate_create, validate_update
 from orchestrator.kit.clock import Clock, rfc3339
 from orchestrator.kit.errors import AlreadyExists, BadRequest, Conflict, EntityTooLarge
 from orchestrator.kit.ids import ObjectKey, Revision
-from orchestrator.registry import admission, faults, strategy
+from orchestrator.registry import admission, faults, managing, strategy
 from orchestrator.registry.allocation import ServiceAllocator
 from orchestrator.registry.documents import admit_document, without_nulls
 from orchestrator.registry.locks import KeyLocks
@@ -98,13 +99,19 @@ class Writer:
         )
 
     async def _create_named(
-        self, resource: Resource, namespace: str, document: Document, options: WriteOptions
+        self,
+        resource: Resource,
+        namespace: str,
+        document: Document,
+        options: WriteOptions,
+        entries: list[Document] | None = None,
     ) -> StoredObject:
         meta = document["metadata"]
         key = ObjectKey(resource.resource, namespace, meta.get("name", ""))
         uid = uuid.UUID(int=self._rng.getrandbits(128), version=4)
         asked = options.asked or resource
-        strategy.prepare_create(asked, document, namespace, str(uid), rfc3339(self._clock.wall()))
+        now = rfc3339(self._clock.wall())
+        strategy.prepare_create(asked, document, namespace, str(uid), now)
         apply_defaults(resource.resource, document)
         admission.admit_created(resource.resource, document, self._settings.lost_node_toleration_s)
         if resource.resource == "pods":
@@ -114,6 +121,10 @@ class Writer:
         if causes:
             raise faults.invalid(asked, key.name, causes)
         options.warnings.extend(unsupported.warnings(resource.resource, document))
+        if entries is None:
+            managing.note_create(resource, document, options, now)
+        elif entries:
+            document["metadata"]["managedFields"] = entries
         if options.review is not None:
             options.review(key, document, None)
         async with self.locks.hold(key):
@@ -165,6 +176,61 @@ class Writer:
             options,
         )
 
+    async def apply(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        config: Mapping[str, Any],
+        subresource: str,
+        options: WriteOptions,
+        *,
+        force: bool,
+    ) -> tuple[StoredObject, bool]:
+        """See `Registry.apply`."""
+        asked = options.asked or resource
+        managers.require_absent(config)
+        admitted = admit_document(asked, config, options)
+        quiet = replace(options, field_validation="Ignore")  # of the merged object: said already
+        if self._store.get(key) is None and not subresource:
+            try:
+                return await self._create_applied(resource, key, admitted, quiet), True
+            except AlreadyExists:
+                pass  # somebody else was faster: apply to what is there now
+
+        def applied(live: Document) -> Document:
+            now = rfc3339(self._clock.wall())
+            made = managing.applied_to(
+                asked, live, admitted, subresource, options, now, force=force
+            )
+            for field in ("resourceVersion", "uid"):
+                if admitted["metadata"].get(field):
+                    made["metadata"][field] = admitted["metadata"][field]
+            return made
+
+        stored = await self.change(
+            resource, key, applied, subresource, quiet, records_managers=False
+        )
+        return stored, False
+
+    async def _create_applied(
+        self, resource: Resource, key: ObjectKey, config: Document, options: WriteOptions
+    ) -> StoredObject:
+        asked = options.asked or resource
+        meta = config["metadata"]
+        if meta.get("uid"):
+            raise faults.conflict(
+                key,
+                f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing "
+                "object was found",
+            )
+        if meta.get("resourceVersion"):
+            raise BadRequest("resourceVersion should not be set on objects to be created")
+        meta["name"] = key.name
+        now = rfc3339(self._clock.wall())
+        entries = managing.entries_of_new(asked, config, options, now)
+        document = to_stored(asked, copied(config))
+        return await self._create_named(resource, key.namespace, document, options, entries)
+
     async def change(
         self,
         resource: Resource,
@@ -172,8 +238,12 @@ class Writer:
         change: Change,
         subresource: str,
         options: WriteOptions,
+        *,
+        records_managers: bool = True,
     ) -> StoredObject:
         """Changes an object by a function; again on a race that the change does not mind.
+
+        With `records_managers` off the function gives the entries of managers with the document.
 
         Raises:
             NotFound: no such object.
@@ -188,10 +258,16 @@ class Writer:
                 wanted = change(from_stored(asked, stored.thawed()))
                 _check_identity(key, stored, wanted)
                 wanted = to_stored(asked, admit_document(asked, wanted, options))
+                entries = wanted["metadata"].get("managedFields")
                 wanted = strategy.prepare_update(asked, current, wanted, subresource)
-                if resource.resource == CSRS:
-                    wanted = with_stamps(current, wanted, rfc3339(self._clock.wall()))
                 self._finish_update(resource, key, current, wanted, subresource, options)
+                if records_managers:
+                    now = rfc3339(self._clock.wall())
+                    managing.note_update(
+                        resource, current, wanted, entries, subresource, options, now
+                    )
+                else:
+                    wanted["metadata"] = {**wanted["metadata"], "managedFields": entries}
                 if strategy.same(stored.doc, wanted):
                     return stored
                 if options.review is not None:

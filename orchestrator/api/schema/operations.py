@@ -15,8 +15,9 @@ PATCH_TYPES: Final = (
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 )
-CUSTOM_PATCH_TYPES: Final = PATCH_TYPES[:2]
+CUSTOM_PATCH_TYPES: Final = tuple(kind for kind in PATCH_TYPES if "strategic" not in kind)
 """Custom kinds have no merge keys: a strategic merge patch of them is refused."""
 _ANSWER_TYPES: Final = ("application/json", "application/yaml")
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -53,6 +54,11 @@ _WRITE: Final = (
         "What to do with unknown or duplicate fields: - Ignore: they are dropped. - Warn: they "
         "are dropped and a warning is sent for each; the default. - Strict: the request fails.",
     ),
+)  # fmt: skip
+_FORCE: Final = _query(
+    "force", "boolean",
+    "Force is going to \"force\" Apply requests. It means user will re-acquire conflicting fields "
+    "owned by other people. Force flag must be unset for non-apply patch requests.",
 )  # fmt: skip
 _DELETE: Final = (
     _DRY_RUN,
@@ -226,7 +232,7 @@ class _Operations:
                 )  # fmt: skip
             case _:
                 return "patch", self.operation(
-                    "patch", "patch", suffix, definition, parameters=_WRITE,
+                    "patch", "patch", suffix, definition, parameters=(*_WRITE, _FORCE),
                     body=_patch_body(self._resource), kind=kind, codes=(200, 201),
                 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 Source: Kubernetes API, autoscaling/v1 Scale.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.api.custom.version import ScalePaths
@@ -18,14 +19,16 @@ from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs.read import key_of
 from orchestrator.apiserver.verbs.write import (
+    is_apply,
     metadata_of,
+    read_configuration,
     read_patch,
     require_same_name,
     require_type,
     write_options,
 )
 from orchestrator.kit.errors import ApiError, BadRequest, Cause, Invalid
-from orchestrator.registry.options import Patch
+from orchestrator.registry.options import Patch, WriteOptions
 from orchestrator.store.objects import Document, StoredObject
 
 _REPLICAS = ("spec", "replicas")
@@ -48,6 +51,8 @@ async def put_scale(services: Services, request: Request, path: ObjectPath) -> A
 
 async def patch_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
     """Patches the Scale; strategic is the same as merge, for a Scale holds no lists."""
+    if is_apply(request):
+        return await _apply(services, request, path)
     change = await read_patch(services, request, path.resource)
     current = scale_of(path.resource, services.registry.get(key_of(path)))
     expected = None
@@ -125,7 +130,30 @@ async def _set(
     if expected:
         change["metadata"] = {"resourceVersion": str(expected)}
     written = await services.registry.patch(
-        key_of(path), Patch("merge", change), options=write_options(request, path.resource)
+        key_of(path), Patch("merge", change), options=_options(request, path)
+    )
+    return _answer(request, scale_of(path.resource, written))
+
+
+def _options(request: Request, path: ObjectPath) -> WriteOptions:
+    return replace(write_options(request, path.resource), recorded_as="scale")
+
+
+async def _apply(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """Server-side apply of a Scale: the manager owns the replicas of the workload."""
+    config = await read_configuration(services, request)
+    require_type(config, "autoscaling/v1", "Scale")
+    require_same_name(config, path)
+    services.registry.get(key_of(path))  # a Scale cannot make a workload
+    if isinstance(config.get("metadata"), dict) and config["metadata"].get("managedFields"):
+        raise BadRequest("metadata.managedFields must be nil")
+    custom = path.resource.custom
+    where = custom.scale.spec_replicas if custom is not None and custom.scale else _REPLICAS
+    wanted: Document = {"metadata": {"name": path.name}}
+    if "replicas" in (config.get("spec") or {}):
+        wanted |= _nested(where, _replicas(config, path.name))
+    written, _ = await services.registry.apply(
+        key_of(path), wanted, force=request.query.flag("force"), options=_options(request, path)
     )
     return _answer(request, scale_of(path.resource, written))
 

@@ -3,21 +3,24 @@
 from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
+from orchestrator.api.rbac.rules import Attributes
 from orchestrator.api.resources import Resource
-from orchestrator.apiserver.admission import review_for, with_requester
+from orchestrator.apiserver.admission import review_for
 from orchestrator.apiserver.answers import Answer, object_answer
 from orchestrator.apiserver.bodies import decode_json, read_document
 from orchestrator.apiserver.forms import include_object, rendered_object
-from orchestrator.apiserver.negotiation import answer_format, patch_type
+from orchestrator.apiserver.negotiation import APPLY, answer_format, media_type, patch_type
 from orchestrator.apiserver.paths import DEFAULT_NAMESPACE, ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs.read import key_of
+from orchestrator.apiserver.yaml_body import load_yaml
 from orchestrator.kit.errors import BadRequest, Cause, Invalid
 from orchestrator.registry.options import Patch, WriteOptions
 from orchestrator.store.objects import Document, StoredObject
 
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
+_LONGEST_MANAGER: Final = 128
 _VALIDATIONS: Final = frozenset({"Ignore", "Warn", "Strict"})
 
 
@@ -31,7 +34,6 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
     options = reviewed_options(services, request, path)
     document = await read_document(request, services.settings.max_depth)
     require_kind(document, path.resource)
-    document = with_requester(request.identity, path.resource, document)
     namespace = body_namespace(document, path)
     made = await services.registry.create(
         path.resource.resource, namespace, document, options=options
@@ -54,14 +56,70 @@ async def update(services: Services, request: Request, path: ObjectPath) -> Answ
 
 
 async def patch(services: Services, request: Request, path: ObjectPath) -> Answer:
-    """PATCH of an object or its status, by content type json, merge or strategic."""
+    """PATCH of an object or its status: by content type json, merge, strategic or apply."""
     answer_format(request.header(b"accept"))
     options = reviewed_options(services, request, path)
+    if is_apply(request):
+        return await _apply(services, request, path, options)
     change = await read_patch(services, request, path.resource)
     written = await services.registry.patch(
         key_of(path), change, subresource=path.subresource, options=options
     )
     return _shown(services, request, path, written, 200)
+
+
+async def _apply(
+    services: Services, request: Request, path: ObjectPath, options: WriteOptions
+) -> Answer:
+    """Server-side apply: 200, or 201 when it made the object."""
+    config = await read_configuration(services, request)
+    require_kind(config, path.resource)
+    require_same_name(config, path)
+    body_namespace(config, path)
+    if not path.subresource and not services.registry.exists(key_of(path)):
+        require_create(services, request, path)
+    written, made = await services.registry.apply(
+        key_of(path),
+        config,
+        force=request.query.flag("force"),
+        subresource=path.subresource,
+        options=options,
+    )
+    return _shown(services, request, path, written, 201 if made else 200)
+
+
+def is_apply(request: Request) -> bool:
+    """Whether a PATCH is a server-side apply."""
+    return media_type(request.header(b"content-type")) == APPLY
+
+
+async def read_configuration(services: Services, request: Request) -> Document:
+    """The configuration in an apply's body, YAML or JSON.
+
+    Raises:
+        BadRequest: it cannot be read, or is no object.
+        Invalid: nobody says who applies it.
+    """
+    if not request.query.text("fieldManager"):
+        raise _invalid_options("fieldManager", "is required for apply patch", "Required value")
+    data = await request.body()
+    config = load_yaml(data, services.settings.max_depth) if data else None
+    if not isinstance(config, dict):
+        raise BadRequest("the request body is empty or no object; a configuration is needed")
+    return config
+
+
+def require_create(services: Services, request: Request, path: ObjectPath) -> None:
+    """Refuses an apply that would make an object to those who may not create it.
+
+    Raises:
+        Forbidden: not allowed.
+    """
+    resource = path.resource
+    services.authorizer.require(
+        request.identity,
+        Attributes("create", resource.group, resource.plural, "", path.namespace, path.name),
+    )
 
 
 async def read_patch(services: Services, request: Request, resource: Resource) -> Patch:
@@ -72,6 +130,10 @@ async def read_patch(services: Services, request: Request, resource: Resource) -
         UnsupportedMediaType: another kind of patch.
     """
     kind = patch_type(request.header(b"content-type"), strategic=resource.custom is None)
+    if kind == "apply":
+        raise BadRequest("this place takes no server-side apply")
+    if "force" in request.query:
+        raise _invalid_options("force", "may not be specified for non-apply patch", "Forbidden")
     data = await request.body()
     if not data:
         raise BadRequest("the request body is empty; a patch is needed")
@@ -103,11 +165,30 @@ def write_options(request: Request, asked: Resource) -> WriteOptions:
         raise _bad_option("fieldValidation", validation, '"Ignore", "Strict", "Warn"')
     return WriteOptions(
         dry_run=bool(query.text("dryRun")),
-        field_manager=query.text("fieldManager"),
+        field_manager=field_manager(request),
         field_validation=cast("FieldValidation", validation),
         warnings=request.warnings,
         asked=asked,
     )
+
+
+def field_manager(request: Request) -> str:
+    """Who writes: the query's word, else the first part of the User-Agent.
+
+    Raises:
+        Invalid: longer than 128 characters, or not printable.
+    """
+    name = request.query.text("fieldManager")
+    if len(name) > _LONGEST_MANAGER:
+        raise _invalid_options(
+            "fieldManager", f"may not be more than {_LONGEST_MANAGER} bytes", "Too long"
+        )
+    if not name.isprintable():
+        raise _invalid_options(
+            "fieldManager", "should only contain printable characters", "Invalid value"
+        )
+    agent = request.header(b"user-agent").partition("/")[0][:_LONGEST_MANAGER]
+    return name or (agent if agent.isprintable() and agent else "unknown")
 
 
 def require_kind(document: Document, resource: Resource) -> None:
@@ -203,6 +284,20 @@ def _bad_option(field: str, value: str, supported: str) -> Invalid:
         group="meta.k8s.io",
         kind="CreateOptions",
         causes=(Cause("FieldValueNotSupported", message, field),),
+    )
+
+
+def _invalid_options(field: str, detail: str, word: str) -> Invalid:
+    reasons = {
+        "Required value": "FieldValueRequired", "Forbidden": "FieldValueForbidden",
+        "Too long": "FieldValueTooLong", "Invalid value": "FieldValueInvalid",
+    }  # fmt: skip
+    message = f"{word}: {detail}"
+    return Invalid(
+        f'PatchOptions.meta.k8s.io "" is invalid: {field}: {message}',
+        group="meta.k8s.io",
+        kind="PatchOptions",
+        causes=(Cause(reasons[word], message, field),),
     )
 
 

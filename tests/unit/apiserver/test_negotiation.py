@@ -83,7 +83,7 @@ def test_patch(content_type, expected):
     assert patch_type(content_type) == expected
 
 
-@pytest.mark.parametrize("content_type", ["", "application/json", "application/apply-patch+yaml"])
+@pytest.mark.parametrize("content_type", ["", "application/json", "application/apply-patch+cbor"])
 def test_unknown_patch(content_type):
     with pytest.raises(UnsupportedMediaType, match=r"application/merge-patch\+json"):
         patch_type(content_type)

@@ -92,6 +92,7 @@ def test_patches_list_their_types_and_field_validation(path):
         if method != "patch":
             continue
         assert sorted(operation["requestBody"]["content"]) == [
+            "application/apply-patch+yaml",
             "application/json-patch+json",
             "application/merge-patch+json",
             "application/strategic-merge-patch+json",
@@ -176,6 +177,7 @@ def test_v2_speaks_of_definitions_only():
         "application/json-patch+json",
         "application/merge-patch+json",
         "application/strategic-merge-patch+json",
+        "application/apply-patch+yaml",
     ]
     assert {"name": "body", "in": "body", "required": True,
             "schema": {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Patch"},

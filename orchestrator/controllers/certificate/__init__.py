@@ -1,1 +1,0 @@
-"""Requests for certificates: signed once approved, removed once done; start at plan.py."""

@@ -1,0 +1,109 @@
+"""Helm."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.rig.kubectl import Kubectl
+
+pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
+
+CHART = Path(__file__).parent / "chart"
+BINARIES = sorted((Path(sys.prefix) / "share" / "kubectl").glob("helm.*"))
+NO_HELM = "NO HELM FOUND: run scripts/conformance, which fetches it; nothing was checked"
+
+
+@pytest.fixture(params=BINARIES or [None], ids=lambda b: b.name if b else "none")
+def helm(request, kubectl):
+    """Each Helm that is there, in the test's namespace."""
+    if request.param is None:
+        pytest.skip(NO_HELM)
+    return Kubectl(
+        request.param, Path(kubectl.environment["KUBECONFIG"]), Path(kubectl.environment["HOME"])
+    )
+
+
+def page(kubectl, name="shop"):
+    pod = kubectl.get("pods", "-l", f"app.kubernetes.io/instance={name}")["items"][0]
+    return kubectl("exec", pod["metadata"]["name"], "--", "wget", "-qO-", "http://127.0.0.1/").out
+
+
+@pytest.mark.command(
+    "Helm 3 and 4: `install --wait`, `list`, `status`, `upgrade`, `history`, `rollback`, `test`, `uninstall`"
+)
+def test_a_release(helm, kubectl, bench):
+    chart = str(CHART)
+    dry = helm("install", "shop", chart, "--dry-run=server").out
+    assert "kind: Deployment" in dry
+    assert kubectl("get", "deploy", "-o", "name").lines == []
+    said = helm.run("install", "shop", chart, "--wait", "--timeout=60s", timeout=90)
+    assert said.code == 0, said.err
+    assert "The shop shop says hello." in said.out
+    assert kubectl.get("deploy", "shop")["status"]["readyReplicas"] == 2
+    jobs = {
+        job["metadata"]["name"]: job["status"]["succeeded"] for job in kubectl.get("jobs")["items"]
+    }
+    assert jobs == {"shop-pre-install": 1, "shop-post-install": 1}
+    assert page(kubectl) == "hello"
+    (listed,) = json.loads(helm("list", "-o", "json").out)
+    assert (listed["name"], listed["status"], listed["revision"]) == ("shop", "deployed", "1")
+    assert "deployed" in helm("status", "shop").out
+    assert "kind: Deployment" in helm("get", "manifest", "shop").out
+
+    words = ("--set", "message=again", "--set", "replicas=3", "--wait", "--timeout=60s")
+    said = helm.run("upgrade", "shop", chart, *words, timeout=90)
+    assert said.code == 0, said.err
+    assert kubectl.get("deploy", "shop")["status"]["readyReplicas"] == 3
+    assert page(kubectl) == "again"
+    assert yaml.safe_load(helm("get", "values", "shop", "-o", "yaml").out) == {
+        "message": "again",
+        "replicas": 3,
+    }
+    said = helm.run("test", "shop", "--logs", timeout=60)
+    assert said.code == 0, said.err
+    assert "again tested" in said.out
+    said = helm.run("rollback", "shop", "1", "--wait", "--timeout=60s", timeout=90)
+    assert said.code == 0, said.err
+    assert kubectl.get("deploy", "shop")["spec"]["replicas"] == 2
+    history = json.loads(helm("history", "shop", "-o", "json").out)
+    assert [(h["revision"], h["status"]) for h in history] == [
+        (1, "superseded"), (2, "superseded"), (3, "deployed"),
+    ]  # fmt: skip
+    releases = kubectl.get("secrets", "-l", "owner=helm")["items"]
+    assert {s["type"] for s in releases} == {"helm.sh/release.v1"}
+
+    said = helm.run("uninstall", "shop", "--wait", "--timeout=60s", timeout=90)
+    assert said.code == 0, said.err
+    assert (
+        kubectl(
+            "get", "deploy,svc,pdb,cm,sa", "-l", "app.kubernetes.io/instance=shop", "-o", "name"
+        ).lines
+        == []
+    )
+    assert json.loads(helm("list", "-a", "-o", "json").out) == []
+
+
+@pytest.mark.command("Helm 3 and 4: an `install` that fails, `--atomic`/`--rollback-on-failure`")
+def test_a_release_that_fails(helm, kubectl, bench):
+    bad = "orch-test/none:1"
+    atomic = "--rollback-on-failure" if helm.binary.name.endswith("4") else "--atomic"
+    started = time.monotonic()
+    said = helm.run(
+        "install",
+        "shop",
+        str(CHART),
+        "--no-hooks",
+        "--set",
+        f"image={bad}",
+        atomic,
+        "--timeout=4s",
+        timeout=60,
+    )
+    assert said.code != 0
+    assert time.monotonic() - started < 40
+    assert json.loads(helm("list", "-a", "-o", "json").out) == []
+    assert kubectl("get", "deploy", "-o", "name").lines == []
