@@ -33,6 +33,7 @@ from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.bootstrap.state import StateDirectory, own_names
 from orchestrator.controllers.accounttoken.controller import accounttoken_controller
+from orchestrator.controllers.certificate.controller import certificate_controller
 from orchestrator.controllers.clusterrole.controller import clusterrole_controller
 from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
@@ -44,8 +45,10 @@ from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSetting
 from orchestrator.controllers.replicaset.controller import replicaset_controller
 from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
 from orchestrator.credentials import keeper
-from orchestrator.credentials.ensure import ensure_credentials, server_ssl_context
+from orchestrator.credentials.authority import KeyPair
+from orchestrator.credentials.ensure import ensure_credentials, root_pair, server_ssl_context
 from orchestrator.credentials.files import write_atomic
+from orchestrator.credentials.signer import sign_client
 from orchestrator.credentials.signing import SigningKeys
 from orchestrator.credentials.tokens import TokenFile
 from orchestrator.kit.aio.logging import configure_logging
@@ -158,9 +161,9 @@ async def _run(state: StateDirectory, settings: ServerSettings) -> None:
             # what the imports made stays for ever: collections need not walk through it each time
             gc.collect()
             gc.freeze()
-            tasks.supervise("certificates", lambda: keeper.run(state.path, tls))
-            ca_pem = credentials.ca_cert.read_bytes()
-            tasks.supervise("accounttokens", plane.account_tokens(ca_pem, keys).run)
+            tasks.supervise("own-certificates", lambda: keeper.run(state.path, tls))
+            for name, controller in plane.issuing(root_pair(credentials), keys).items():
+                tasks.supervise(name, controller.run)
             await serve(
                 api,
                 settings.apiserver,
@@ -237,11 +240,19 @@ class ControlPlane:
             ),
         )
 
-    def account_tokens(self, ca_pem: bytes, keys: SigningKeys) -> Controller:
-        """The controller of the secrets that hold service accounts' tokens."""
-        return accounttoken_controller(
-            self._informers, self._carry_out, self._rng, ca_pem, keys.sign
-        )
+    def issuing(self, root: KeyPair, keys: SigningKeys) -> dict[str, Controller]:
+        """The controllers that make credentials: service accounts' tokens, certificates."""
+        informers, carry_out, clock, rng = self._informers, self._carry_out, self._clock, self._rng
+
+        def issue(request_pem: bytes, usages: frozenset[str], lifetime_s: int) -> bytes:
+            return sign_client(root, request_pem, usages, lifetime_s, clock.wall())
+
+        return {
+            "accounttokens": accounttoken_controller(
+                informers, carry_out, rng, root.cert_pem, keys.sign
+            ),
+            "certificates": certificate_controller(informers, carry_out, clock, rng, issue),
+        }
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Tasks]:

@@ -182,6 +182,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
             Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
             Subresource("exec", "PodExecOptions", CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
+            Subresource("portforward", "PodPortForwardOptions", CONNECT_VERBS),
             _status("Pod"),
         ),
     ),
@@ -255,7 +256,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     _grouped(
         "certificates.k8s.io", "CertificateSigningRequest", "certificatesigningrequests", "csr",
-        namespaced=False, verbs=READ_VERBS,
+        namespaced=False,
         subresources=(
             Subresource("approval", "CertificateSigningRequest", _STATUS_VERBS),
             _status("CertificateSigningRequest"),

@@ -1,19 +1,28 @@
 """What the API server says to a write because of who asks, once the object is as it would be.
 
 Nobody may hand out permissions that they do not hold: roles and bindings are compared with the
-asker's own rules. Source: Kubernetes documentation, "Privilege escalation prevention and
-bootstrapping".
+asker's own rules. Certificates are approved and signed by those who may do so for the signer.
+Source: Kubernetes documentation, "Privilege escalation prevention and bootstrapping", "Certificates
+and Certificate Signing Requests" ("Authorization").
 """
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.certificates import (
+    API_CLIENT_SIGNER,
+    CSRS,
+    GROUP,
+    certificate,
+    organizations,
+)
 from orchestrator.api.rbac import escalation
 from orchestrator.api.rbac.aggregation import is_aggregated
 from orchestrator.api.rbac.rules import RBAC_GROUP, Attributes, rules_of
+from orchestrator.api.resources import Resource
 from orchestrator.apiserver.authz import Authorizer
-from orchestrator.apiserver.identity import Identity
+from orchestrator.apiserver.identity import MASTERS, Identity
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
@@ -26,8 +35,9 @@ _Check = Callable[[Authorizer, Identity, ObjectKey, Document, Document | None], 
 
 def review_for(authorizer: Authorizer, identity: Identity, path: ObjectPath) -> Review | None:
     """What looks at the finished object before it is written; None when nothing has to."""
-    check = _CHECKS.get((path.resource.resource, path.subresource))
-    if check is None or identity.master:
+    place = (path.resource.resource, path.subresource)
+    check = _CHECKS.get(place)
+    if check is None or (identity.master and place not in _FOR_MASTERS):
         return None
 
     def review(key: ObjectKey, document: Document, stored: Document | None) -> None:
@@ -86,6 +96,74 @@ def _binding(
     return faults.forbidden(key, escalation.sentence(identity.user, identity.groups, missing))
 
 
+def with_requester(
+    identity: Identity, resource: Resource, document: dict[str, Any]
+) -> dict[str, Any]:
+    """A new object with what it says about who made it, which only we know.
+
+    Args:
+        identity: who asks.
+        resource: the kind.
+        document: as the client sent it; not changed.
+    """
+    spec = document.get("spec")
+    if resource.resource != CSRS or not isinstance(spec, dict):
+        return document
+    kept = {k: v for k, v in spec.items() if k not in {"username", "uid", "groups", "extra"}}
+    return {**document, "spec": {**kept, **identity.document()}}
+
+
+def _request(
+    _authorizer: Authorizer,
+    _identity: Identity,
+    key: ObjectKey,
+    document: Document,
+    stored: Document | None,
+) -> ApiError | None:
+    spec = document["spec"]
+    if stored is not None or spec["signerName"] != API_CLIENT_SIGNER:
+        return None
+    if MASTERS not in organizations(spec["request"]):
+        return None
+    return faults.forbidden(
+        key, f"use of {API_CLIENT_SIGNER} signer with {MASTERS} group is not allowed"
+    )
+
+
+def _approval(
+    authorizer: Authorizer,
+    identity: Identity,
+    key: ObjectKey,
+    document: Document,
+    stored: Document | None,
+) -> ApiError | None:
+    return _for_signer(authorizer, identity, key, document, "approve")
+
+
+def _signature(
+    authorizer: Authorizer,
+    identity: Identity,
+    key: ObjectKey,
+    document: Document,
+    stored: Document | None,
+) -> ApiError | None:
+    if stored is None or certificate(document) == certificate(stored):
+        return None
+    return _for_signer(authorizer, identity, key, document, "sign")
+
+
+def _for_signer(
+    authorizer: Authorizer, identity: Identity, key: ObjectKey, document: Document, verb: str
+) -> ApiError | None:
+    """Permission for a signer by its name, or for all of its domain ("example.com/*")."""
+    name = document["spec"]["signerName"]
+    domain = f"{name.partition('/')[0]}/*"
+    for signer in (name, domain):
+        if authorizer.allows(identity, Attributes(verb, GROUP, "signers", "", "", signer)):
+            return None
+    return faults.forbidden(key, f'user not permitted to {verb} requests with signerName "{name}"')
+
+
 def _same(document: Document, stored: Document | None, *fields: str) -> bool:
     return stored is not None and all(
         (document.get(field) or None) == (stored.get(field) or None) for field in fields
@@ -93,8 +171,13 @@ def _same(document: Document, stored: Document | None, *fields: str) -> bool:
 
 
 _CHECKS: Final[Mapping[tuple[str, str], _Check]] = MappingProxyType({
+    (CSRS, ""): _request,
+    (CSRS, "approval"): _approval,
+    (CSRS, "status"): _signature,
     (f"clusterrolebindings.{RBAC_GROUP}", ""): _binding,
     (f"clusterroles.{RBAC_GROUP}", ""): _role,
     (f"rolebindings.{RBAC_GROUP}", ""): _binding,
     (f"roles.{RBAC_GROUP}", ""): _role,
 })  # fmt: skip
+_FOR_MASTERS: Final = frozenset({(CSRS, "")})
+"""Where even a master is looked at: such a certificate could not be taken back."""

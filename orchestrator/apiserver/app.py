@@ -138,7 +138,7 @@ def build_app(
             _metrics_route(metrics.collector),
             *discovery_routes(accounts, public_url or f"https://localhost:{settings.port}"),
         ],
-        openapi_config=docs_config(_ORCH_VERSION),
+        openapi_config=docs_config(_ORCH_VERSION, lambda: registry.catalog.current),
         exception_handlers={HTTPException: _framework_error, Exception: _framework_error},
         logging_config=None,
     )

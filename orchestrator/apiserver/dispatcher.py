@@ -13,7 +13,7 @@ from litestar.types import Receive, Scope, Send
 from orchestrator.api.rbac.rules import Attributes
 from orchestrator.apiserver import discovery
 from orchestrator.apiserver.answers import Answer, Sender, Stream
-from orchestrator.apiserver.connect import commands
+from orchestrator.apiserver.connect import commands, ports
 from orchestrator.apiserver.connect.websocket import is_websocket
 from orchestrator.apiserver.errors import method_not_allowed
 from orchestrator.apiserver.faults import fault_answer
@@ -65,6 +65,11 @@ _SUBRESOURCE: Final[Mapping[tuple[str, str], tuple[str, Verb]]] = MappingProxyTy
     ("attach", "GET"): ("get", commands.attach_to_pod),
     ("attach", "POST"): ("create", commands.attach_to_pod),
     ("token", "POST"): ("create", tokens.create_token),
+    ("portforward", "GET"): ("get", ports.forward_ports),
+    ("portforward", "POST"): ("create", ports.forward_ports),
+    ("approval", "GET"): ("get", read.get),
+    ("approval", "PUT"): ("update", write.update),
+    ("approval", "PATCH"): ("patch", write.patch),
     ("binding", "POST"): ("create", bind.bind),
     ("eviction", "POST"): ("create", delete.evict),
 })  # fmt: skip

@@ -6,17 +6,21 @@ server's own endpoints from Litestar's OpenAPI document (also at /docs/openapi.j
 from the same data that /openapi/v3 serves.
 """
 
+from collections.abc import Callable
 from html import escape
 from typing import Any, Final
 
 from litestar import MediaType, Request, Response, Router, get
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND
 
-from orchestrator.api.resources import RESOURCES, Resource
+from orchestrator.api.catalog import Catalog
+from orchestrator.api.resources import Resource
 from orchestrator.api.schema.bundle import Definition, definitions, name_of, reference_of
+from orchestrator.api.schema.openapi_v3 import custom_definitions
 
 _METHODS: Final = {
     "create": "POST", "get": "GET", "list": "GET", "watch": "GET ?watch=true", "update": "PUT",
@@ -34,44 +38,53 @@ code{font:13px ui-monospace,monospace}th{font-weight:600}a{color:inherit}
 """
 
 
-def docs_config(version: str) -> OpenAPIConfig:
-    """Litestar's OpenAPI settings: the site at /docs with our own pages."""
+def docs_config(version: str, catalog: Callable[[], Catalog]) -> OpenAPIConfig:
+    """Litestar's OpenAPI settings: the site at /docs with our own pages.
+
+    Args:
+        version: of the server.
+        catalog: gives what is served right now.
+    """
     return OpenAPIConfig(
         title="orch",
         version=version,
         path="/docs",
         description="The Kubernetes API of this cluster, and the server's own endpoints.",
-        render_plugins=[DocsPages()],
+        render_plugins=[DocsPages(catalog)],
     )
 
 
 class DocsPages(OpenAPIRenderPlugin):
     """Renders the site's first page, and adds the pages of single definitions."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalog: Callable[[], Catalog]) -> None:
         super().__init__(path="/", media_type=MediaType.HTML, favicon="", style=_STYLE)
+        self._catalog = catalog
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The first page: resources by group, then the server's own endpoints."""
-        return index_page(openapi_schema)
+        return index_page(openapi_schema, self._catalog())
 
     def receive_router(self, router: Router) -> None:
         """Adds /docs/definitions/NAME."""
-        router.register(_definition_route)
+        router.register(_definition_route(self._catalog))
 
 
-@get("/definitions/{name:str}", include_in_schema=False, sync_to_thread=False)
-def _definition_route(name: FromPath[str]) -> Response[bytes]:
-    schema = definitions().get(name)
-    if schema is None:
-        page = _page("No such definition", f"<p>There is no definition {escape(name)}.</p>")
-        return Response(page, status_code=HTTP_404_NOT_FOUND, media_type=MediaType.HTML)
-    page = definition_page(name, schema)
-    return Response(page, status_code=HTTP_200_OK, media_type=MediaType.HTML)
+def _definition_route(catalog: Callable[[], Catalog]) -> HTTPRouteHandler:
+    @get("/definitions/{name:str}", include_in_schema=False, sync_to_thread=False)
+    def definition(name: FromPath[str]) -> Response[bytes]:
+        schema = definitions().get(name) or custom_definitions(catalog().rows).get(name)
+        if schema is None:
+            page = _page("No such definition", f"<p>There is no definition {escape(name)}.</p>")
+            return Response(page, status_code=HTTP_404_NOT_FOUND, media_type=MediaType.HTML)
+        page = definition_page(name, schema)
+        return Response(page, status_code=HTTP_200_OK, media_type=MediaType.HTML)
+
+    return definition
 
 
-def index_page(own: dict[str, Any]) -> bytes:
-    """Every resource with its operations, and the endpoints of Litestar's OpenAPI document."""
+def index_page(own: dict[str, Any], catalog: Catalog) -> bytes:
+    """Every resource of a catalogue with its operations, and Litestar's own endpoints."""
     parts = [
         "<p class=about>This cluster speaks the Kubernetes API: use kubectl, Helm or any client "
         "library with the kubeconfig that <code>orch kubeconfig</code> prints, or plain HTTPS with "
@@ -81,7 +94,7 @@ def index_page(own: dict[str, Any]) -> bytes:
         "</p>"
     ]
     by_version: dict[str, list[Resource]] = {}
-    for resource in RESOURCES:
+    for resource in catalog.rows:
         by_version.setdefault(resource.api_version, []).append(resource)
     for api_version, resources in by_version.items():
         rows = "".join(_resource_row(resource) for resource in resources)

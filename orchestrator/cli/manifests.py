@@ -5,6 +5,7 @@ Faults name file and line, and all of them are reported at once.
 
 import difflib
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from orchestrator.api.resources import RESOURCES, Resource, by_kind
 from orchestrator.kit.errors import ConfigError
 
+Served = Callable[[], Sequence[Resource]]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES = {".yaml", ".yml", ".json"}
 
@@ -38,8 +40,15 @@ class Manifest:
         return str(self.document["metadata"]["name"])
 
 
-def load_manifests(files: tuple[str, ...], *, recursive: bool = False) -> list[Manifest]:
+def load_manifests(
+    files: tuple[str, ...], *, recursive: bool = False, served: Served = tuple
+) -> list[Manifest]:
     """All objects in order; `List` documents are unrolled.
+
+    Args:
+        files: files, folders, or "-" for standard input.
+        recursive: folders with all their sub-folders.
+        served: kinds that are not built in; only asked when a document is of no other.
 
     Raises:
         ConfigError: with every fault in every file.
@@ -50,7 +59,7 @@ def load_manifests(files: tuple[str, ...], *, recursive: bool = False) -> list[M
         for line, document in _documents(name, text, problems):
             items = document.get("items") if document.get("kind") == "List" else None
             for item in items if isinstance(items, list) else [document]:
-                manifest = _manifest(name, line, item, problems)
+                manifest = _manifest(name, line, item, problems, served)
                 if manifest:
                     found.append(manifest)
     if problems:
@@ -105,7 +114,9 @@ def _documents(name: str, text: str, problems: list[str]) -> list[tuple[int, dic
     return documents
 
 
-def _manifest(name: str, line: int, document: Any, problems: list[str]) -> Manifest | None:
+def _manifest(
+    name: str, line: int, document: Any, problems: list[str], served: Served
+) -> Manifest | None:
     place = f"{name}:{line}"
     if not isinstance(document, dict):
         problems.append(f"{place}: items: an object is a mapping")
@@ -118,7 +129,10 @@ def _manifest(name: str, line: int, document: Any, problems: list[str]) -> Manif
         example = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata.name": "web"}
         problems += [f"{place}: {f}: missing; for example {f}: {example[f]}" for f in missing]
         return None
-    resource = by_kind(document["apiVersion"], document["kind"])
+    wanted = (document["apiVersion"], document["kind"])
+    resource = by_kind(*wanted) or next(
+        (row for row in served() if (row.api_version, row.kind) == wanted), None
+    )
     if resource is None:
         problems.append(f"{place}: {_unknown_kind(document['apiVersion'], document['kind'])}")
         return None

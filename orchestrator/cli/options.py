@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
+from orchestrator.api.resources import Resource
 from orchestrator.cli.client import ApiFailure, Client, NoServer
 from orchestrator.cli.kubeconfig import load_access
+from orchestrator.cli.served import custom_kinds
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -37,6 +39,13 @@ class Session:
         access = load_access(kubeconfig, context)
         self.client = Client(access)
         self.namespace = namespace or access.namespace
+        self._served: tuple[Resource, ...] | None = None
+
+    def served(self) -> tuple[Resource, ...]:
+        """The kinds that are not built in; asked for once."""
+        if self._served is None:
+            self._served = custom_kinds(self.client)
+        return self._served
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Source: kubectl's resource arguments (TYPE, TYPE/NAME, TYPE1,TYPE2, TYPE.GROUP).
 """
 
 import difflib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.api.resources import RESOURCES, Resource
@@ -18,7 +19,15 @@ class Target:
     names: tuple[str, ...]
 
 
-def find_resource(word: str) -> Resource:
+Served = Callable[[], Sequence[Resource]]
+"""Kinds that are not built in; only asked when a word names no other."""
+
+
+def _nothing() -> Sequence[Resource]:
+    return ()
+
+
+def find_resource(word: str, served: Served = _nothing) -> Resource:
     """The resource a user's word names: plural, singular, short name, kind, or TYPE.GROUP.
 
     Raises:
@@ -26,11 +35,13 @@ def find_resource(word: str) -> Resource:
     """
     lowered = word.lower()
     name, _, group = lowered.partition(".")
-    for resource in RESOURCES:
-        words = {resource.plural, resource.singular, resource.kind.lower(), *resource.short_names}
-        if (name in words or lowered in words) and (not group or _in_group(resource, group)):
-            return resource
-    known = [w for r in RESOURCES for w in (r.plural, *r.short_names)]
+    for rows in (lambda: RESOURCES, served):
+        for resource in rows():
+            words = {resource.plural, resource.singular, resource.kind.lower()}
+            words.update(resource.short_names)
+            if (name in words or lowered in words) and (not group or _in_group(resource, group)):
+                return resource
+    known = [w for r in (*RESOURCES, *served()) for w in (r.plural, *r.short_names)]
     near = difflib.get_close_matches(lowered, known, n=1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
     raise ConfigError([f'the server doesn\'t have a resource type "{word}"{hint}'])
@@ -43,7 +54,7 @@ def _in_group(resource: Resource, group: str) -> bool:
     }
 
 
-def parse_targets(words: tuple[str, ...]) -> list[Target]:
+def parse_targets(words: tuple[str, ...], served: Served = _nothing) -> list[Target]:
     """Targets in the order given.
 
     "pods", "pods web-1 web-2", "pods,services", "pod/web-1 service/web", "all".
@@ -59,13 +70,13 @@ def parse_targets(words: tuple[str, ...]) -> list[Target]:
         if not all("/" in w for w in words):
             raise ConfigError(["give either TYPE/NAME for every argument, or TYPE NAME..."])
         pairs = [w.split("/", 1) for w in words]
-        return [Target(find_resource(kind), (name,)) for kind, name in pairs]
+        return [Target(find_resource(kind, served), (name,)) for kind, name in pairs]
     targets: list[Target] = []
     for word in words[0].split(","):
         if word == "all":
             targets += [Target(r, ()) for r in RESOURCES if "all" in r.categories]
         else:
-            targets.append(Target(find_resource(word), tuple(words[1:])))
+            targets.append(Target(find_resource(word, served), tuple(words[1:])))
     return targets
 
 

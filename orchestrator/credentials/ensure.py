@@ -148,6 +148,18 @@ def ensure_credentials(
     return where
 
 
+def root_pair(credentials: Credentials) -> KeyPair:
+    """The root with its key.
+
+    Raises:
+        ConfigError: `ensure_credentials` was not called.
+    """
+    pair = _read_pair(credentials.ca_cert)
+    if pair is None:
+        raise ConfigError([f"{credentials.ca_cert}: there is no root yet"])
+    return pair
+
+
 def server_ssl_context(credentials: Credentials) -> ssl.SSLContext:
     """TLS for the API server: our certificate; a client certificate is asked for, not demanded.
 

@@ -1,14 +1,16 @@
 """`streams.PodStreams` of one host: finds a pod's containers there and opens what is asked for."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import cast
 
-from orchestrator.kit.errors import Unreachable
+from orchestrator.api.types.pod import Pod
+from orchestrator.kit.errors import RemoteError, Unreachable
 from orchestrator.node import logs, running
 from orchestrator.node.observed import Seen
 from orchestrator.node.podstate import PodState
 from orchestrator.node.streams import LogQuery
 from orchestrator.node.worker import PodWorker
-from orchestrator.remote.seams import ExecSession
+from orchestrator.remote.seams import ByteStream, ExecSession
 from orchestrator.store.objects import StoredObject
 
 WorkerOf = Callable[[str], PodWorker | None]
@@ -62,6 +64,20 @@ class SessionStreams:
             state.context.engine.attach(item.info.id, stdin=stdin, tty=tty)
         )
         return session, tty
+
+    async def open_port(self, pod: StoredObject, port: int) -> ByteStream:
+        """Connects to a port of the pod; see `streams.PodStreams`."""
+        state = self._state(pod, "forward a port")
+        context = state.context
+        found = running.port_targets(cast("Pod", pod.view), state.containers.values(), port)
+        refused: RemoteError = Unreachable("nothing to dial", node=self._node)
+        for host, number in found:
+            opening: Awaitable[ByteStream] = context.host.transport.open_tcp(host, number)
+            try:
+                return await context.call(opening)
+            except Unreachable as error:
+                refused = error
+        raise refused
 
     def _state(self, pod: StoredObject, operation: str) -> PodState:
         worker = self._worker(pod.uid)

@@ -1,12 +1,14 @@
-"""Which container on a host a command or an attachment is for (pure).
+"""Which container on a host a command is for, and where a pod's ports are (pure).
 
-Source: Kubernetes API, `pods/exec`, `pods/attach`; the sentences are kubelet's.
+Source: Kubernetes API, `pods/exec`, `pods/attach`, `pods/portforward`; the sentences are kubelet's.
 """
 
 from collections.abc import Iterable
 
+from orchestrator.api.types.pod import Pod
 from orchestrator.kit.errors import BadRequest
 from orchestrator.node.observed import Memory, Seen, newest
+from orchestrator.node.spec import SANDBOX
 
 
 def running_container(containers: Iterable[Seen], memory: Memory, name: str) -> Seen:
@@ -28,3 +30,29 @@ def running_container(containers: Iterable[Seen], memory: Memory, name: str) -> 
     if item.info.state == "restarting":
         raise BadRequest(f"{sentence}: it is waiting to start: CrashLoopBackOff")
     raise BadRequest(f"{sentence}: it has ended with exit code {item.info.exit_code}")
+
+
+def port_targets(pod: Pod, containers: Iterable[Seen], port: int) -> list[tuple[str, int]]:
+    """Where a TCP port of the pod can be dialled from its host, best first: addresses and ports.
+
+    A published port is the way where the host cannot reach containers (a rootless engine).
+
+    Raises:
+        BadRequest: nothing of the pod runs.
+    """
+    there = {name: item for name, item in newest(containers).items() if item.running}
+    if not any(name != SANDBOX for name in there):
+        raise BadRequest(
+            "unable to forward port because pod is not running. "
+            f"Current status={pod.status.phase or 'Pending'}"
+        )
+    if pod.spec.host_network:
+        return [("127.0.0.1", port)]
+    owner = there.get(SANDBOX) or there.get(pod.spec.containers[0].name)
+    found = [(owner.info.ip, port)] if owner is not None and owner.info.ip else []
+    published = owner.info.ports.get(f"{port}/tcp") if owner is not None else None
+    if published:
+        found.append(("127.0.0.1", published))
+    if not found:
+        raise BadRequest(f"pod {pod.metadata.name} has no address")
+    return found

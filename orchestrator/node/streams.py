@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.remote.seams import ExecSession
+from orchestrator.remote.seams import ByteStream, ExecSession
 from orchestrator.store.objects import StoredObject
 
 
@@ -64,6 +64,15 @@ class PodStreams(Protocol):
         Raises:
             BadRequest: the container does not run.
             RemoteError: the host or its engine cannot be asked.
+        """
+        ...
+
+    async def open_port(self, pod: StoredObject, port: int) -> ByteStream:
+        """Connects to a TCP port of a running pod.
+
+        Raises:
+            BadRequest: the pod does not run.
+            RemoteError: nothing listens there, or the host cannot be asked.
         """
         ...
 

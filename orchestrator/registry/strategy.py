@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.certificates import APPROVED, CSRS, DENIED
 from orchestrator.api.custom.words import CRDS
 from orchestrator.api.defaults.cluster import NAMESPACE_FINALIZER
 from orchestrator.api.resources import Resource
@@ -48,6 +49,7 @@ class Strategy:
 
 _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
     CRDS: Strategy(status=True, generation=True),
+    CSRS: Strategy(status=True),
     "pods": Strategy(status=True, generation=True, status_annotations=True),
     "nodes": Strategy(status=True, status_at_create=True, status_annotations=True),
     "namespaces": Strategy(status=True),
@@ -111,7 +113,7 @@ def prepare_update(
         resource: the kind.
         current: as stored; not changed.
         document: private copy of what the client wants; consumed.
-        subresource: "", "status", "finalize" or "ephemeralcontainers".
+        subresource: "", "status", "finalize", "approval" or "ephemeralcontainers".
     """
     strategy = strategy_of(resource)
     if subresource == "finalize":
@@ -122,6 +124,8 @@ def prepare_update(
         spec = {**current.get("spec", {})}
         _take(spec, document.get("spec") or {}, "ephemeralContainers")
         return {**current, "spec": spec}
+    if subresource == "approval" or (subresource == "status" and resource.resource == CSRS):
+        return _part_of_status(current, document, subresource)
     if subresource == "status":
         return _status_only(current, document, strategy)
     meta, before = document["metadata"], current["metadata"]
@@ -134,7 +138,7 @@ def prepare_update(
             meta.pop(field, None)
     if strategy.status:
         _take(document, current, "status")
-    if resource.resource == "namespaces":
+    if resource.resource in {"namespaces", CSRS}:
         _take(document, current, "spec")
     if resource.resource == "services":
         _keep_allocations(document, current)
@@ -190,6 +194,24 @@ def _status_only(current: Document, document: Document, strategy: Strategy) -> D
             meta.pop("annotations", None)
         result["metadata"] = meta
     return result
+
+
+def _part_of_status(current: Document, document: Document, subresource: str) -> Document:
+    """A signing request's status: who approves and who signs write different conditions."""
+    status, before = document.get("status") or {}, current.get("status") or {}
+    approves = subresource == "approval"
+
+    def decides(condition: Document) -> bool:
+        return condition.get("type") in {APPROVED, DENIED}
+
+    wanted = [c for c in status.get("conditions") or () if decides(c) is approves]
+    kept = [c for c in before.get("conditions") or () if decides(c) is not approves]
+    result = {**before, "conditions": [*wanted, *kept] if approves else [*kept, *wanted]}
+    if not result["conditions"]:
+        del result["conditions"]
+    if not approves:
+        _take(result, status, "certificate")
+    return {**current, "status": result}
 
 
 def _take(target: Document, source: Mapping[str, Any], field: str) -> None:

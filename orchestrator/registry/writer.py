@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from orchestrator.api import metadata, unsupported
+from orchestrator.api.certificates import CSRS, with_stamps
 from orchestrator.api.conversion.versions import from_stored, to_stored
 from orchestrator.api.custom.defaulting import copied
 from orchestrator.api.defaults.kinds import apply_defaults
@@ -260,6 +261,8 @@ class Writer:
                 wanted = to_stored(asked, admit_document(asked, wanted, options))
                 entries = wanted["metadata"].get("managedFields")
                 wanted = strategy.prepare_update(asked, current, wanted, subresource)
+                if resource.resource == CSRS:
+                    wanted = with_stamps(current, wanted, rfc3339(self._clock.wall()))
                 self._finish_update(resource, key, current, wanted, subresource, options)
                 if records_managers:
                     now = rfc3339(self._clock.wall())

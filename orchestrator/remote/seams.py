@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 
 
 class ByteStream(Protocol):
-    """A duplex byte stream: a Unix socket on the host, or an exec session."""
+    """A duplex byte stream: a socket on or behind the host, or an exec session."""
 
     async def read(self, limit: int = 65536) -> bytes:
         """At least one byte, at most `limit`; b"" at the end."""
@@ -48,6 +48,15 @@ class NodeTransport(Protocol):
 
     async def open_unix(self, path: str) -> ByteStream:
         """Connects to a Unix socket on the host."""
+        ...
+
+    async def open_tcp(self, host: str, port: int) -> ByteStream:
+        """Connects to a TCP port as seen from the host.
+
+        Raises:
+            Unreachable: nobody listens there; "dial tcp 10.0.0.2:80: connect: connection refused".
+            ChannelLost: the connection to the host is gone.
+        """
         ...
 
     async def run(

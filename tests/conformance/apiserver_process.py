@@ -1,4 +1,6 @@
-"""A control plane without hosts, in a process of its own: store, registry and API server, real TLS.
+"""A control plane without hosts, in a process of its own: store, registry, API server, real TLS.
+
+Of the controllers only those run that clients of these tests wait for.
 
     apiserver_process.py STATE_DIR PORT
 
@@ -18,8 +20,13 @@ from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.ports import bind
 from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.controllers.accounttoken.controller import accounttoken_controller
+from orchestrator.controllers.certificate.controller import certificate_controller
+from orchestrator.controllers.clusterrole.controller import clusterrole_controller
 from orchestrator.controllers.customresources.controller import customresources_controller
-from orchestrator.credentials.ensure import ensure_credentials, server_ssl_context
+from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
+from orchestrator.credentials.ensure import ensure_credentials, root_pair, server_ssl_context
+from orchestrator.credentials.signer import sign_client
 from orchestrator.credentials.signing import SigningKeys
 from orchestrator.credentials.tokens import TokenFile
 from orchestrator.kit.aio.logging import configure_logging
@@ -55,22 +62,33 @@ async def main(state_dir: Path, port: int) -> None:
     registry = Registry(store, clock, rng)
     await registry.ensure_builtins()
     informers = Informers(store)
-    definitions = customresources_controller(
-        informers, Executor(registry).carry_out, clock, random.Random(2)
-    )
+    carry_out, root = Executor(registry).carry_out, root_pair(credentials)
+    keys = SigningKeys.read(credentials.accounts_key, credentials.accounts_keys)
+
+    def issue(request_pem: bytes, usages: frozenset[str], lifetime_s: int) -> bytes:
+        return sign_client(root, request_pem, usages, lifetime_s, clock.wall())
+
+    controllers = [
+        customresources_controller(informers, carry_out, clock, random.Random(2)),
+        accounttoken_controller(informers, carry_out, rng, root.cert_pem, keys.sign),
+        certificate_controller(informers, carry_out, clock, rng, issue),
+        clusterrole_controller(informers, carry_out, rng),
+        serviceaccount_controller(informers, carry_out, rng),
+    ]
     settings = ApiServerSettings(host="127.0.0.1", port=port, bookmark_interval_s=1.0)
     api = build_app(
         registry=registry,
         store=store,
         pod_streams=NoHosts(),
         authenticator=Authenticator(TokenFile(credentials.tokens)),
-        keys=SigningKeys.read(credentials.accounts_key, credentials.accounts_keys),
+        keys=keys,
         settings=settings,
         clock=clock,
         rng=rng,
     )
     async with Tasks() as tasks:
-        tasks.supervise("customresources", definitions.run)
+        for controller in controllers:
+            tasks.supervise(controller.name, controller.run)
         await serve(
             api,
             settings,

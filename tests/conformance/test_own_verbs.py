@@ -1,5 +1,6 @@
 """`orch get`, `apply`, `delete` and their kin beside kubectl: the same words, the same effects."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ def orch(server, homes):
     """The `orch` command line with the server's kubeconfig."""
     home = homes / "orch"
     home.mkdir(exist_ok=True)
-    return Kubectl(Path(sys.executable).with_name("orch"), server.kubeconfig, home)
+    made = Kubectl(Path(sys.executable).with_name("orch"), server.kubeconfig, home)
+    made.environment["PYTHONPATH"] = os.pathsep.join(sys.path)  # the tree under test
+    return made
 
 
 def both(kubectl, orch, *words):
@@ -113,3 +116,60 @@ def test_nodes(kubectl, orch):
         assert any(row[0] == "own-verbs" for row in orch("nodes").rows)
     finally:
         kubectl("delete", "node", "own-verbs")
+
+
+def test_custom_kinds(kubectl, orch, namespace):
+    group = "own.example.com"
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"boxes.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": "boxes", "kind": "Box", "shortNames": ["bx"]},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "properties": {
+                                "spec": {
+                                    "type": "object",
+                                    "properties": {"size": {"type": "integer"}},
+                                }
+                            },
+                        }
+                    },
+                    "additionalPrinterColumns": [
+                        {"name": "Size", "type": "integer", "jsonPath": ".spec.size"}
+                    ],
+                }
+            ],
+        },
+    }
+    box = {
+        "apiVersion": f"{group}/v1",
+        "kind": "Box",
+        "metadata": {"name": "one"},
+        "spec": {"size": 1},
+    }
+    words = ("apply", "-n", namespace, "-f", "-")
+    assert "kind: 'Box' is not served here" in orch.fails(*words, stdin=yaml.safe_dump(box))
+    orch("apply", "-f", "-", stdin=yaml.safe_dump(definition))
+    kubectl("wait", "--for=condition=Established", f"crd/boxes.{group}", "--timeout=20s")
+    try:
+        assert orch(*words, stdin=yaml.safe_dump(box)).lines == [f"box.{group}/one created"]
+        assert orch(*words, stdin=yaml.safe_dump(box)).lines == [f"box.{group}/one unchanged"]
+        box["spec"]["size"] = 2
+        assert orch(*words, stdin=yaml.safe_dump(box)).lines == [f"box.{group}/one configured"]
+        mine, theirs = both(kubectl, orch, "get", "bx", "-n", namespace)
+        assert mine == theirs
+        assert "boxez" in orch.fails("get", "boxez", "-n", namespace)
+        orch("delete", f"boxes.{group}", "one", "-n", namespace)
+        assert orch("get", "box", "-n", namespace, "-o", "name").out == ""
+    finally:
+        kubectl("delete", "crd", f"boxes.{group}", "--timeout=20s")

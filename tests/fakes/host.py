@@ -9,13 +9,14 @@ A session is given the connector; a test uses the machine: its `engine`, its `sh
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from orchestrator.kit.errors import ChannelLost, Unreachable
 from orchestrator.remote.seams import SILENT, ByteStream, CommandResult, HostAddress
 from tests.fakes.engine import FakeEngine
 from tests.fakes.faults import Faults
+from tests.fakes.pipes import connected
 from tests.fakes.shim import FakeShim
 
 SILENCE_S = 3.5
@@ -129,6 +130,22 @@ class FakeTransport:
     async def open_unix(self, path: str) -> ByteStream:
         raise Unreachable(f"{path}: no such socket", node=self._machine.name, operation=path)
 
+    async def open_tcp(self, host: str, port: int) -> ByteStream:
+        async def work() -> ByteStream:
+            serve = self._machine.listening.get((host, port))
+            operation = f"dial tcp {host}:{port}"
+            if serve is None:
+                words = f"{operation}: connect: connection refused"
+                raise Unreachable(words, node=self._machine.name, operation=operation)
+            ours, theirs = connected()
+            serving = asyncio.ensure_future(serve(theirs))
+            self._machine.serving.add(serving)
+            serving.add_done_callback(self._machine.serving.discard)
+            return ours
+
+        found: ByteStream = await self._line.over(work(), "open tcp")
+        return found
+
     async def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", privileged: bool = False
     ) -> CommandResult:
@@ -176,6 +193,8 @@ class Machine:
         shim: its shim.
         run: what a command gives; tests replace it.
         files: written by `put_file`.
+        listening: what serves a connection to an address and port, as seen from the host.
+        serving: what does so now.
         refusing: why a connection cannot be made; None when it can.
         connects: how many connections were made.
     """
@@ -188,6 +207,8 @@ class Machine:
         self.shim = FakeShim(self.engine, name, address)
         self.run: Command = lambda argv, stdin: CommandResult(0, "", "")
         self.files: dict[str, bytes] = {}
+        self.listening: dict[tuple[str, int], Callable[[ByteStream], Awaitable[None]]] = {}
+        self.serving: set[asyncio.Future[None]] = set()
         self.refusing: Exception | None = None
         self.connects = 0
         self._connected: list[FakeHost] = []

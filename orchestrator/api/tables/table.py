@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.certificates import CSRS
 from orchestrator.api.custom import columns
 from orchestrator.api.resources import Resource
-from orchestrator.api.tables import cluster, networking, pod, rbac, service, workload
+from orchestrator.api.tables import certificate, cluster, networking, pod, rbac, service, workload
 from orchestrator.api.tables.cells import NAME, Cell, Column, Document
 
 _Cells = Callable[[Document, float], list[Cell]]
@@ -27,6 +28,7 @@ _PLAIN: Final = _Printer(
     (NAME, Column("Created At", "date", description="When it was created.")), _plain_cells
 )
 _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
+    CSRS: _Printer(certificate.CSR_COLUMNS, certificate.csr_cells),
     "clusterrolebindings.rbac.authorization.k8s.io": _Printer(
         rbac.BINDING_COLUMNS, rbac.binding_cells
     ),

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.certificates import CSRS
 from orchestrator.api.conversion.versions import from_stored
 from orchestrator.api.custom import definition
 from orchestrator.api.custom.checking import check as check_by_schema
 from orchestrator.api.custom.words import CRDS
 from orchestrator.api.resources import Resource
 from orchestrator.api.validation import (
+    certificate,
     cluster,
     ephemeral,
     events,
@@ -49,6 +51,7 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "services": service.validate_service,
 })  # fmt: skip
 _CREATE_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
+    CSRS: certificate.validate_request,
     "pods": ephemeral.validate_absent,
 })  # fmt: skip
 _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
@@ -66,6 +69,8 @@ _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
     "services": service.validate_service_update,
 })  # fmt: skip
 _SUBRESOURCE_CHECKS: Final[Mapping[tuple[str, str], _UpdateCheck]] = MappingProxyType({
+    (CSRS, "approval"): certificate.validate_approval,
+    (CSRS, "status"): certificate.validate_status,
     ("pods", "ephemeralcontainers"): ephemeral.validate_ephemeral_update,
 })  # fmt: skip
 _STATUS_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({

@@ -1,6 +1,7 @@
-"""Streams into pods: exec and attach, over WebSockets.
+"""Streams into pods: exec, attach and port-forward, over WebSockets and SPDY.
 
-What crosses the wire is pure (`channels.py`, `options.py`, `statuses.py`); `remotecommand.py`
-copies between a client and a command and knows of no transport; `websocket.py` is the transport.
-Start reading at `commands.py`, the verbs.
+What crosses the wire is pure (`channels.py`, `options.py`, `statuses.py`, `spdy.frames`);
+`remotecommand.py` and `forwarding.py` copy between a client and a pod and know of no transport;
+`websocket.py`, `portchannels.py` and `spdy` are the transports, `upgrade.py` is the way to them.
+Start reading at the verbs: `commands.py`, `ports.py`.
 """

@@ -12,6 +12,7 @@ from orchestrator.cli.targets import collection_path, object_path, typed_name
 from orchestrator.cli.threeway import LAST_APPLIED, three_way
 from orchestrator.kit.errors import ConfigError
 
+MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 
 
@@ -38,8 +39,8 @@ def apply(
     Files are read and checked before the first request, and the server is asked what it thinks of
     every object before the first one is written: one that it refuses keeps all from being applied.
     """
-    manifests = load_manifests(files, recursive=recursive)
     with open_session(kubeconfig, context, namespace) as session:
+        manifests = load_manifests(files, recursive=recursive, served=session.served)
         _check_namespaces(manifests, namespace)
         if len(manifests) > 1 and dry_run == "none":
             _rehearse(session, manifests)
@@ -149,14 +150,19 @@ def _change(
     live: dict[str, Any],
     query: dict[str, str],
 ) -> str:
-    from orchestrator.api.schema.nodes import schema_of  # loads the schema bundle
+    from orchestrator.api.schema.bundle import name_of_kind  # these load the schema bundle
+    from orchestrator.api.schema.nodes import schema_of
 
     text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED, "{}")
     last = json.loads(text)
-    patch = three_way(last, _annotated(wanted), live, schema_of(manifest.resource))
+    known = name_of_kind(manifest.resource.api_version, manifest.resource.kind) is not None
+    schema = schema_of(manifest.resource) if known else None
+    patch = three_way(last, _annotated(wanted), live, schema)
     if not patch:
         return "unchanged"
     path = object_path(manifest.resource, namespace, manifest.name)
-    after = client.request("PATCH", path, query=query, body=patch, content_type=STRATEGIC)
+    after = client.request(
+        "PATCH", path, query=query, body=patch, content_type=STRATEGIC if known else MERGE
+    )
     same = after["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
     return "unchanged" if same and "dryRun" not in query else "configured"

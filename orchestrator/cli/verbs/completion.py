@@ -23,6 +23,7 @@ def complete_what(ctx: click.Context, param: click.Parameter, incomplete: str) -
     from orchestrator.api.resources import RESOURCES
     from orchestrator.cli.client import Client
     from orchestrator.cli.kubeconfig import load_access
+    from orchestrator.cli.served import custom_kinds
     from orchestrator.cli.targets import collection_path, find_resource
     from orchestrator.kit.errors import OrchError
 
@@ -32,10 +33,11 @@ def complete_what(ctx: click.Context, param: click.Parameter, incomplete: str) -
         words = sorted({r.plural for r in RESOURCES if "list" in r.verbs})
         return [w for w in words if w.startswith(incomplete)]
     try:
-        resource = find_resource(kind if slash else given[0])
         access = load_access(ctx.params.get("kubeconfig") or "", ctx.params.get("context") or "")
         namespace = ctx.params.get("namespace") or access.namespace
-        answer = Client(access, timeout_s=2.0).request("GET", collection_path(resource, namespace))
+        client = Client(access, timeout_s=2.0)
+        resource = find_resource(kind if slash else given[0], lambda: custom_kinds(client))
+        answer = client.request("GET", collection_path(resource, namespace))
     except OrchError:
         return []
     names = [i["metadata"]["name"] for i in answer["items"]]

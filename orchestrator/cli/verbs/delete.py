@@ -87,7 +87,7 @@ def _title(resource: Any) -> tuple[str]:
 
 def _from_files(session: Session, files: tuple[str, ...], recursive: bool) -> Doomed:
     doomed: Doomed = []
-    for manifest in load_manifests(files, recursive=recursive):
+    for manifest in load_manifests(files, recursive=recursive, served=session.served):
         namespace = manifest.document["metadata"].get("namespace") or session.namespace
         base = collection_path(manifest.resource, namespace)
         path = object_path(manifest.resource, namespace, manifest.name)
@@ -97,7 +97,7 @@ def _from_files(session: Session, files: tuple[str, ...], recursive: bool) -> Do
 
 def _from_words(session: Session, what: tuple[str, ...], selector: str, everything: bool) -> Doomed:
     doomed: Doomed = []
-    for target in parse_targets(what):
+    for target in parse_targets(what, session.served):
         names = list(target.names)
         base = collection_path(target.resource, session.namespace)
         if not names:

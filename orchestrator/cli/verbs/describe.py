@@ -31,7 +31,7 @@ def describe(
     """Show one object with what belongs to it: `orch describe pod web-1`."""
     with open_session(kubeconfig, context, namespace) as session:
         pages = []
-        for target in parse_targets(what):
+        for target in parse_targets(what, session.served):
             base = collection_path(target.resource, session.namespace)
             if target.names:
                 found = [_by_name(session, base, n) for n in target.names]

@@ -41,10 +41,10 @@ def get(
     namespace: str,
 ) -> None:
     """Show objects: `orch get pods -o wide`, `orch get deploy/web -o yaml`, `orch get all`."""
-    targets = parse_targets(what)
-    if watch and (len(targets) > 1 or len(targets[0].names) > 1):
-        raise click.UsageError("-w takes one resource type and at most one name")
     with open_session(kubeconfig, context, namespace) as session:
+        targets = parse_targets(what, session.served)
+        if watch and (len(targets) > 1 or len(targets[0].names) > 1):
+            raise click.UsageError("-w takes one resource type and at most one name")
         query = {}
         if selector:
             query["labelSelector"] = selector

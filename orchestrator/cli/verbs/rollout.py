@@ -37,7 +37,7 @@ def _each(
     act: Callable[[Session, Resource, str], None],
 ) -> None:
     with open_session(*access) as session:
-        for target in parse_targets(what):
+        for target in parse_targets(what, session.served):
             if target.resource.kind != "Deployment":
                 raise click.ClickException(
                     f"{target.resource.plural} have no rollouts; deployments have"

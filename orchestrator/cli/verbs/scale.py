@@ -22,7 +22,7 @@ def scale(
 ) -> None:
     """Set the number of replicas: `orch scale deploy/web --replicas 5`."""
     with open_session(kubeconfig, context, namespace) as session:
-        for target in parse_targets(what):
+        for target in parse_targets(what, session.served):
             if target.resource.subresource("scale") is None:
                 raise click.ClickException(f"{target.resource.plural} cannot be scaled")
             for name in target.names:

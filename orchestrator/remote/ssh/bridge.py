@@ -11,7 +11,9 @@ from typing import Any, cast
 import asyncssh
 
 
-class ProtocolSession(asyncssh.SSHUNIXSession[bytes], asyncssh.SSHClientSession[bytes]):
+class ProtocolSession(
+    asyncssh.SSHUNIXSession[bytes], asyncssh.SSHTCPSession[bytes], asyncssh.SSHClientSession[bytes]
+):
     """Hands what an SSH channel does to an asyncio protocol.
 
     Args:

@@ -17,7 +17,7 @@ from orchestrator.kit.errors import ChannelLost, ExecFailed, Unreachable
 from orchestrator.remote.dialer import P, SocketStream
 from orchestrator.remote.seams import ByteStream, CommandResult
 from orchestrator.remote.ssh.bridge import ProtocolSession
-from orchestrator.remote.ssh.explain import PROBE, explain, forwarding_is_off
+from orchestrator.remote.ssh.explain import PROBE, explain, explain_tcp, forwarding_is_off
 
 _log = structlog.get_logger("ssh")
 
@@ -34,12 +34,21 @@ _PUT_FILE: Final = (
 
 
 class ConnectionWatch(asyncssh.SSHClient):
-    """Learns from asyncssh what becomes of a connection."""
+    """Learns from asyncssh what becomes of a connection.
+
+    Attributes:
+        shown: the key that the host showed and that is not pinned.
+        reason: why the connection is gone.
+        lost: set once it is.
+        room: unset while more waits to be sent than the kernel takes.
+    """
 
     def __init__(self) -> None:
         self.shown: asyncssh.SSHKey | None = None
         self.reason = ""
         self.lost = asyncio.Event()
+        self.room = asyncio.Event()
+        self.room.set()
 
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
@@ -52,6 +61,7 @@ class ConnectionWatch(asyncssh.SSHClient):
         """The connection is gone."""
         self.reason = (str(exc) or type(exc).__name__) if exc else "the SSH connection was closed"
         self.lost.set()
+        self.room.set()
 
 
 class SshTransport:
@@ -80,6 +90,10 @@ class SshTransport:
     ) -> None:
         self._connections = tuple(connections)
         self._connection = connections[-1]
+        # asyncssh does nothing when its socket is full, and a channel's window is 2 MiB: streams
+        # of bulk data wait here, so that what controls the host never queues behind megabytes
+        self._connection.pause_writing = watch.room.clear  # type: ignore[method-assign]  # its hook
+        self._connection.resume_writing = watch.room.set  # type: ignore[method-assign]  # as above
         self._watch = watch
         self.node = node
         self.user = user
@@ -232,7 +246,31 @@ class SshTransport:
 
     async def open_unix(self, path: str) -> ByteStream:
         """Connects to a Unix socket on the host; errors as `dial`."""
-        _, stream = await self.dial(lambda: SocketStream(f"stream to {path}"), path)
+        room = self._watch.room
+        _, stream = await self.dial(lambda: SocketStream(f"stream to {path}", room), path)
+        return stream
+
+    async def open_tcp(self, host: str, port: int) -> ByteStream:
+        """Connects to a TCP port as seen from the host.
+
+        Raises:
+            Unreachable: nobody listens there, or sshd may not forward; the message says which.
+            ChannelLost: the SSH connection is gone.
+        """
+        operation = f"dial tcp {host}:{port}"
+        stream = SocketStream(operation, self._watch.room)
+        try:
+            await self._connection.create_connection(
+                lambda: ProtocolSession(stream), host, port, encoding=None
+            )
+        except asyncssh.ChannelOpenError as error:
+            if self._watch.lost.is_set():
+                raise self._lost(error, operation) from error
+            prohibited = error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
+            why = explain_tcp(error.reason, prohibited=prohibited)
+            raise Unreachable(f"{operation}: {why}", node=self.node, operation=operation) from error
+        except (asyncssh.Error, OSError) as error:
+            raise self._lost(error, operation) from error
         return stream
 
     async def wait_closed(self) -> str:

@@ -48,6 +48,19 @@ def explain(verdict: str, path: str, user: str) -> str:
     return known.get(verdict.strip(), f"sshd could not open {path} on the host {verdict}".strip())
 
 
+def explain_tcp(reason: str, *, prohibited: bool) -> str:
+    """The reason why sshd opened no TCP connection, in words that clients know."""
+    if prohibited:
+        return (
+            "sshd on the host does not forward TCP connections: set AllowTcpForwarding yes, leave"
+            " DisableForwarding off, and do not restrict the key in authorized_keys"
+        )
+    low = reason.lower()
+    if not low or low in {"open failed", "connect failed", "connection failed"}:
+        low = "connection refused"  # older sshd says no more, and it is what it nearly always is
+    return f"connect: {low}"
+
+
 def forwarding_is_off(verdict: str) -> bool:
     """Whether the socket is fine and sshd is what refuses."""
     return verdict.strip() == "open"

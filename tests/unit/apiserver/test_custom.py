@@ -495,3 +495,11 @@ async def test_metadata_is_checked_as_everywhere(served):
     made = await served.client("POST", WIDGETS, body)
     assert made.all("warning") == ['299 - "unknown field \\"metadata.odd\\""']
     assert "odd" not in made.json["metadata"]
+
+
+async def test_the_documentation_pages_know_the_kind(served):
+    page = (await served.client.get("/docs")).body
+    assert b"/apis/example.com/v1/namespaces/{namespace}/widgets" in page
+    about = await served.client.get("/docs/definitions/com.example.v1.Widget")
+    assert about.status == 200
+    assert b"spec" in about.body

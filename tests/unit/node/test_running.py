@@ -6,8 +6,9 @@ import pytest
 
 from orchestrator.kit.errors import BadRequest
 from orchestrator.node.observed import NEVER, Memory, Seen, Waiting
-from orchestrator.node.running import running_container
+from orchestrator.node.running import port_targets, running_container
 from orchestrator.remote.seams import ContainerInfo
+from tests.unit.node.objects import one, pod
 
 INFO = ContainerInfo(
     id="one", name="n", labels={}, image="i", image_id="i", state="running", exit_code=0,
@@ -42,3 +43,42 @@ def test_what_does_not_run(containers, waiting, why):
         running_container(containers, Memory(waiting=waiting), "c")
     assert caught.value.message.startswith('container not found ("c"): ')
     assert why in caught.value.message
+
+
+def a_pod(**spec):
+    return pod(one("c"), status={"phase": "Running"}, **spec)
+
+
+def sandbox(**changes):
+    return dataclasses.replace(there(**changes), name="sandbox", role="sandbox")
+
+
+@pytest.mark.parametrize(
+    ("spec", "containers", "targets"),
+    [
+        ({}, [there(ip="10.0.0.9")], [("10.0.0.9", 80)]),
+        ({}, [there(ip="10.0.0.9", ports={"80/tcp": 20001})],
+         [("10.0.0.9", 80), ("127.0.0.1", 20001)]),
+        ({}, [there(ports={"80/tcp": 20001, "80/udp": 1})], [("127.0.0.1", 20001)]),
+        ({}, [there(), sandbox(id="s", ip="10.0.0.8")], [("10.0.0.8", 80)]),
+        ({"hostNetwork": True}, [there()], [("127.0.0.1", 80)]),
+    ],
+    ids=["its own address", "published too", "published only", "sandbox", "host network"],
+)  # fmt: skip
+def test_where_a_port_is(spec, containers, targets):
+    assert port_targets(a_pod(**spec), containers, 80) == targets
+
+
+@pytest.mark.parametrize(
+    ("containers", "words"),
+    [
+        ([], "unable to forward port because pod is not running. Current status=Running"),
+        ([sandbox(ip="10.0.0.8")], "pod is not running"),
+        ([there(state="exited", ip="10.0.0.9")], "pod is not running"),
+        ([there()], "pod web has no address"),
+    ],
+)
+def test_ports_that_are_nowhere(containers, words):
+    with pytest.raises(BadRequest) as caught:
+        port_targets(a_pod(), containers, 80)
+    assert words in caught.value.message
