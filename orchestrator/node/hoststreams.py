@@ -1,5 +1,6 @@
 """`streams.PodStreams` of one host: finds a pod's containers there and opens what is asked for."""
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import cast
 
@@ -43,14 +44,33 @@ class SessionStreams:
         finally:
             await frames.aclose()
 
+    def require_running(self, pod: StoredObject, container: str) -> None:
+        """Refuses a container that does not run; see `streams.PodStreams`."""
+        _running(self._state(pod, "exec"), container)
+
     async def exec(
-        self, pod: StoredObject, container: str, command: Sequence[str], *, stdin: bool, tty: bool
+        self,
+        pod: StoredObject,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: bool,
+        tty: bool,
+        size: tuple[int, int] | None = None,
     ) -> ExecSession:
         """Starts a command; see `streams.PodStreams`."""
         state = self._state(pod, "exec")
         item = _running(state, container)
-        call = state.context.engine.exec(item.info.id, command, stdin=stdin, tty=tty)
+        engine = state.context.engine
+        call = engine.exec(item.info.id, command, stdin=stdin, tty=tty, size=size)
         session: ExecSession = await state.context.call(call)
+        if size is not None:
+            try:
+                with contextlib.suppress(RemoteError):  # it may have ended already
+                    await state.context.call(session.resize(*size))
+            except BaseException:
+                await session.close()
+                raise
         return session
 
     async def attach(

@@ -45,10 +45,28 @@ class PodStreams(Protocol):
         """
         ...
 
+    def require_running(self, pod: StoredObject, container: str) -> None:
+        """Refuses a container that takes no commands now.
+
+        Raises:
+            BadRequest: the container does not run.
+            RemoteError: the host is not connected.
+        """
+        ...
+
     async def exec(
-        self, pod: StoredObject, container: str, command: Sequence[str], *, stdin: bool, tty: bool
+        self,
+        pod: StoredObject,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: bool,
+        tty: bool,
+        size: tuple[int, int] | None = None,
     ) -> ExecSession:
         """Starts a command in a running container; its caller closes the session.
+
+        `size` is the terminal's first width and height in cells.
 
         Raises:
             BadRequest: the container does not run.

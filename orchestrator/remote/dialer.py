@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar, cast
 
 from orchestrator.kit.errors import ChannelLost, RemoteError, Unreachable
+from orchestrator.remote.seams import ByteStream
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -28,6 +29,10 @@ class Dialer(Protocol):
         """
         ...
 
+    async def open_unix(self, path: str) -> ByteStream:
+        """Connects to the socket at `path` for much data: others go first. Errors as `dial`."""
+        ...
+
 
 class LocalDialer:
     """Unix sockets of this machine."""
@@ -41,6 +46,11 @@ class LocalDialer:
             raise Unreachable(
                 f"cannot open {path}: {error.strerror or error}", operation=f"open {path}"
             ) from error
+
+    async def open_unix(self, path: str) -> ByteStream:
+        """Connects to a local socket."""
+        _, stream = await self.dial(lambda: SocketStream(f"stream to {path}"), path)
+        return stream
 
 
 class SocketStream(asyncio.Protocol):

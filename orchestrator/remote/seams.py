@@ -342,8 +342,13 @@ class Engine(Protocol):
         *,
         stdin: bool = False,
         tty: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> ExecSession:
-        """Starts a command in a running container, attached."""
+        """Starts a command in a running container, attached.
+
+        `size` is the terminal's first width and height in cells, where the engine knows of it
+        (API 1.42); `resize` must be called for others.
+        """
         ...
 
     async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:

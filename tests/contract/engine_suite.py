@@ -318,6 +318,24 @@ class EngineSuite:
             assert await session.exit_code() == 0
             await session.close()
 
+    async def test_exec_with_a_terminal_passes_every_key_on(self, rig: EngineRig) -> None:
+        made = await rig.run(rig.SLEEP)
+        async with asyncio.timeout(DEADLINE_S):
+            argv = ["sh", "-c", "stty raw -echo; echo ready; dd bs=1 count=4 2>/dev/null"]
+            session = await rig.engine.exec(made, argv, stdin=True, tty=True, size=(81, 25))
+            await session.resize(80, 24)
+            text = b""
+            sent = False
+            async for frame in session.output():
+                assert frame.stream == "stdout"
+                text += frame.data
+                if b"ready" in text and not sent:
+                    sent = True
+                    await session.write(b"\x10\x11ab")  # ctrl-p ctrl-q
+            assert text.endswith(b"\x10\x11ab")
+            assert await session.exit_code() == 0
+            await session.close()
+
     async def test_exec_in_a_container_that_does_not_run(self, rig: EngineRig) -> None:
         made = await rig.create(rig.SLEEP)
         with pytest.raises(EngineError) as caught:

@@ -311,7 +311,13 @@ class FakeEngine:
             self.faults.check("logs", self.node)
 
     async def exec(
-        self, container_id: str, argv: Sequence[str], *, stdin: bool = False, tty: bool = False
+        self,
+        container_id: str,
+        argv: Sequence[str],
+        *,
+        stdin: bool = False,
+        tty: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> ExecSession:
         async with self._call("exec"):
             container = self.container(container_id)
@@ -320,7 +326,7 @@ class FakeEngine:
                 raise self._error(409, f"Container {container.id} {words}")
             if not container.running:
                 raise self._error(409, f"Container {container.id} is not running")
-            return FakeExec(self.command_of(container, argv), tty=tty)
+            return FakeExec(self.command_of(container, argv), tty=tty, size=size)
 
     async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
         async with self._call("attach"):

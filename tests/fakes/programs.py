@@ -20,6 +20,7 @@ class Program:
         on_term: exit code on TERM, at once; None when it does not heed TERM.
         output: what it writes when it starts.
         echo: gives its input back, and ends with 0 at its end.
+        echo_bytes: ends after so many, too; None for never.
         start_error: why the engine cannot start it; "" when it can.
     """
 
@@ -28,6 +29,7 @@ class Program:
     on_term: int | None = 0
     output: tuple[Line, ...] = ()
     echo: bool = False
+    echo_bytes: int | None = None
     start_error: str = ""
 
 
@@ -56,6 +58,9 @@ def program_of(argv: Sequence[str]) -> Program:
         ("sh", "-c", "exit 7"): ends(7),
         ("sh", "-c", "echo hello; echo oops >&2; exit 5"): ends(5, QUICK_S, *_HELLO),
         ("cat",): CAT,
+        ("sh", "-c", "stty raw -echo; echo ready; dd bs=1 count=4 2>/dev/null"): Program(
+            output=(("stdout", b"ready\n"),), echo=True, echo_bytes=4
+        ),
         ("true",): ends(0),
         ("false",): ends(1),
         ("/pause",): STUBBORN,

@@ -12,11 +12,12 @@ from tests.fakes.programs import Program
 class FakeExec:
     """A command in a container: writes its output, then runs as long as its program says."""
 
-    def __init__(self, program: Program, *, tty: bool) -> None:
+    def __init__(self, program: Program, *, tty: bool, size: tuple[int, int] | None = None) -> None:
         self._program = program
         self._frames: asyncio.Queue[OutputFrame | None] = asyncio.Queue()
         self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.size: tuple[int, int] | None = None
+        self.size = size
+        self._echoed = 0
         for stream, data in program.output:
             self._frames.put_nowait(OutputFrame("stdout" if tty else stream, data))
         if program.runs_s is not None:
@@ -36,6 +37,9 @@ class FakeExec:
             raise ChannelLost("the command has ended", operation="exec")
         if self._program.echo:
             self._frames.put_nowait(OutputFrame("stdout", data))
+            self._echoed += len(data)
+            if self._echoed == self._program.echo_bytes:
+                self._end(0)
 
     async def write_eof(self) -> None:
         if self._program.echo:

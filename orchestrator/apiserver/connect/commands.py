@@ -5,15 +5,22 @@ Kubernetes API, `pods/exec`, `pods/attach`.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
-from orchestrator.apiserver.connect import channels
+from orchestrator.apiserver.connect import channels, statuses
 from orchestrator.apiserver.connect.options import (
     CommandOptions,
     choose_target,
     read_command_options,
 )
 from orchestrator.apiserver.connect.pipes import StreamPipe
-from orchestrator.apiserver.connect.remotecommand import ClientGone, run_command
+from orchestrator.apiserver.connect.remotecommand import (
+    ClientGone,
+    CommandClient,
+    Input,
+    first_size,
+    run_command,
+)
 from orchestrator.apiserver.connect.spdy.commands import NAMES, VERSIONS, SpdyClient, Version
 from orchestrator.apiserver.connect.upgrade import choose_version, take_over
 from orchestrator.apiserver.connect.websocket import (
@@ -26,6 +33,7 @@ from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs.read import key_of
+from orchestrator.kit.errors import ApiError, RemoteError
 from orchestrator.remote.seams import ExecSession
 
 
@@ -41,10 +49,18 @@ async def exec_in_pod(services: Services, request: Request, path: ObjectPath) ->
     options = read_command_options(request.query)
     container, node = choose_target(pod.doc, options.container)
     protocol = _protocol(request)
-    session = await services.pod_streams.streams(node).exec(
-        pod, container, options.command, stdin=options.stdin, tty=options.tty
-    )
-    return CommandStream(services, session, protocol, options, tty=options.tty, attach=False)
+    streams = services.pod_streams.streams(node)
+
+    async def start(size: Size | None) -> ExecSession:
+        return await streams.exec(
+            pod, container, options.command, stdin=options.stdin, tty=options.tty, size=size
+        )
+
+    if options.tty:  # started once the terminal's size is known, after the upgrade
+        streams.require_running(pod, container)
+        return CommandStream(services, start, protocol, options, tty=True, attach=False)
+    session = await start(None)
+    return CommandStream(services, session, protocol, options, tty=False, attach=False)
 
 
 async def attach_to_pod(services: Services, request: Request, path: ObjectPath) -> "CommandStream":
@@ -65,6 +81,8 @@ async def attach_to_pod(services: Services, request: Request, path: ObjectPath) 
     return CommandStream(services, session, protocol, options, tty=tty, attach=True)
 
 
+Size = tuple[int, int]
+Start = Callable[[Size | None], Awaitable[ExecSession]]
 Protocol = channels.Subprotocol | Version
 
 
@@ -80,7 +98,7 @@ class CommandStream:
     def __init__(
         self,
         services: Services,
-        session: ExecSession,
+        session: ExecSession | Start,
         protocol: Protocol,
         options: CommandOptions,
         *,
@@ -103,19 +121,34 @@ class CommandStream:
                 client = await self._client(request)
                 try:
                     await client.greet()
-                    await run_command(
-                        self._session,
-                        client,
-                        attach=self._attach,
-                        idle_s=self._services.settings.stream_idle_s,
-                        stop=stop,
-                    )
+                    await self._copy(client, stop)
                 except ClientGone:
                     return
                 finally:
                     await client.close()
         finally:
-            await self._session.close()
+            if not callable(self._session):
+                await self._session.close()
+
+    async def _copy(self, client: CommandClient, stop: asyncio.Event) -> None:
+        session, first = self._session, list[Input]()
+        if callable(session):
+            size, first = await first_size(client)
+            try:
+                session = await session(size)
+            except (ApiError, RemoteError) as error:
+                await client.finish(
+                    statuses.failed("executing command in container", error.message)
+                )
+                return
+        await run_command(
+            session,
+            client,
+            attach=self._attach,
+            idle_s=self._services.settings.stream_idle_s,
+            stop=stop,
+            first=first,
+        )
 
     async def _client(self, request: Request) -> WebSocketClient | SpdyClient:
         if isinstance(self._protocol, channels.Subprotocol):

@@ -5,6 +5,7 @@ client, and neither costs memory. Knows of no transport. Source: Kubernetes, rem
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -17,6 +18,9 @@ from orchestrator.kit.errors import RemoteError
 from orchestrator.remote.seams import ExecSession
 
 _log: Final = structlog.get_logger("apiserver.connect")
+
+FIRST_SIZE_S: Final = 0.25
+"""So long a command with a terminal waits for its size: kubectl says it first of all."""
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -84,6 +88,22 @@ class Idle:
             left_s = self._used_at + self._limit_s - self._clock()
 
 
+async def first_size(client: CommandClient) -> tuple[tuple[int, int] | None, list[Input]]:
+    """The terminal's size, if the client says it at once; and what it said instead.
+
+    Raises:
+        ClientGone: the client went away.
+    """
+    try:
+        async with asyncio.timeout(FIRST_SIZE_S):
+            received = await client.receive()
+    except TimeoutError:
+        return None, []
+    if isinstance(received, Resize):
+        return (received.width, received.height), []
+    return None, [received]
+
+
 async def run_command(
     session: ExecSession,
     client: CommandClient,
@@ -91,16 +111,18 @@ async def run_command(
     attach: bool,
     idle_s: float,
     stop: asyncio.Event,
+    first: Sequence[Input] = (),
 ) -> None:
     """Copies until the command ends, the client is gone, nothing happens, or `stop` is set.
 
-    The session is closed in any case; a command that has not ended goes on.
+    `first` is what was received already. The session is closed in any case; a command that has not
+    ended goes on.
     """
     idle = Idle(idle_s)
     showing = spawn(_show(session, client, attach=attach, idle=idle), name="connect.output")
     tasks = [
         showing,
-        spawn(_feed(session, client, idle), name="connect.input"),
+        spawn(_feed(session, client, idle, first), name="connect.input"),
         spawn(idle.wait(), name="connect.idle"),
         spawn(_wait(stop), name="connect.stop"),
     ]
@@ -132,11 +154,13 @@ async def _show(session: ExecSession, client: CommandClient, *, attach: bool, id
     await client.finish(status)
 
 
-async def _feed(session: ExecSession, client: CommandClient, idle: Idle) -> None:
+async def _feed(
+    session: ExecSession, client: CommandClient, idle: Idle, first: Sequence[Input]
+) -> None:
     """Passes input on until the client is gone (then raises ClientGone)."""
-    deaf = False
+    deaf, early = False, list(reversed(first))
     while True:
-        received = await client.receive()
+        received = early.pop() if early else await client.receive()
         idle.touch()
         try:
             match received:

@@ -9,7 +9,7 @@ Source: Docker Engine API 1.40 to 1.47.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import repeat
-from typing import Any, Never
+from typing import Any, Final, Never
 from urllib.parse import quote
 
 import msgspec
@@ -35,6 +35,10 @@ from orchestrator.remote.seams import (
 )
 
 _INSPECTS_AT_ONCE = 8
+
+
+_NO_DETACH_KEYS: Final = "ctrl-^,ctrl-_,ctrl-^,ctrl-_,ctrl-^,ctrl-@"
+"""Nobody types this. The engine's default is ctrl-p ctrl-q: it holds every ctrl-p back."""
 
 
 class DockerEngine:
@@ -303,8 +307,9 @@ class DockerEngine:
         *,
         stdin: bool = False,
         tty: bool = False,
+        size: tuple[int, int] | None = None,
     ) -> ExecSession:
-        """Starts a command in a running container, attached."""
+        """Starts a command in a running container, attached; see `seams.Engine`."""
         operation = f"exec in container {container_id}"
         created = await self._http.call(
             "POST",
@@ -316,6 +321,7 @@ class DockerEngine:
                 "AttachStderr": True,
                 "Tty": tty,
                 "Cmd": list(argv),
+                "DetachKeys": _NO_DETACH_KEYS,
             },
             expect=parse.IdDoc,
         )
@@ -338,7 +344,9 @@ class DockerEngine:
                 operation=operation,
             )
 
-        body = {"Detach": False, "Tty": tty}
+        body: dict[str, Any] = {"Detach": False, "Tty": tty}
+        if size is not None:
+            body["ConsoleSize"] = [size[1], size[0]]
         connection = await hijack(self._http, f"{path}/start", body, operation)
         return HijackedSession(connection, tty=tty, resize=resize, exit_code=exit_code)
 
@@ -355,7 +363,8 @@ class DockerEngine:
             ended = await self._http.call("POST", f"{path}/wait", operation, expect=parse.WaitDoc)
             return int(ended.status_code)
 
-        query = f"stream=1&stdout=1&stderr=1&stdin={1 if stdin else 0}"
+        query = f"stream=1&stdout=1&stderr=1&stdin={_flag(stdin)}"
+        query += f"&detachKeys={quote(_NO_DETACH_KEYS)}"
         connection = await hijack(self._http, f"{path}/attach?{query}", None, operation)
         return HijackedSession(connection, tty=tty, resize=resize, exit_code=exit_code)
 

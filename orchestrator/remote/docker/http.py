@@ -14,8 +14,9 @@ import msgspec
 from aiohttp.client_proto import ResponseHandler
 
 from orchestrator.kit.errors import ChannelLost, EngineError
-from orchestrator.remote.dialer import Dialer, SocketStream
+from orchestrator.remote.dialer import Dialer
 from orchestrator.remote.docker import parse
+from orchestrator.remote.seams import ByteStream
 
 NEWEST_API: Final = (1, 47)
 """The newest API version that we were written against; a newer engine is asked for this one."""
@@ -143,10 +144,9 @@ class EngineHttp:
                 self._check(response.status, await response.read(), operation)
             yield self._pieces(response, operation)
 
-    async def open(self) -> SocketStream:
+    async def open(self) -> ByteStream:
         """A plain connection to the engine's socket, for calls that take over the stream."""
-        _, stream = await self._dialer.dial(lambda: SocketStream("engine stream"), self._path)
-        return stream
+        return await self._dialer.open_unix(self._path)
 
     async def close(self) -> None:
         """Closes all connections; idempotent."""

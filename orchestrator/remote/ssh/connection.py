@@ -21,6 +21,9 @@ from orchestrator.remote.ssh.explain import PROBE, explain, explain_tcp, forward
 
 _log = structlog.get_logger("ssh")
 
+_WINDOW_BYTES: Final = 2 * 1024 * 1024
+_BULK_WINDOW_BYTES: Final = 512 * 1024
+"""What a host may send ahead on a stream of bulk data: so much control traffic may queue behind."""
 _BRIDGES: Final = 7
 _RUNS_BESIDE_BRIDGES: Final = 2
 """Together with one in reserve these stay below sshd's default of ten sessions."""
@@ -183,7 +186,9 @@ class SshTransport:
                 stderr=done.stderr[-4096:],
             )
 
-    async def dial(self, factory: Callable[[], P], path: str) -> tuple[asyncio.Transport, P]:
+    async def dial(
+        self, factory: Callable[[], P], path: str, *, window: int = _WINDOW_BYTES
+    ) -> tuple[asyncio.Transport, P]:
         """Connects a protocol to a Unix socket on the host.
 
         Raises:
@@ -195,7 +200,7 @@ class SshTransport:
         protocol = factory()
         try:
             channel, _ = await self._connection.create_unix_connection(
-                lambda: ProtocolSession(protocol), path, encoding=None
+                lambda: ProtocolSession(protocol), path, encoding=None, window=window
             )
         except asyncssh.ChannelOpenError as error:
             if self._watch.lost.is_set():
@@ -245,9 +250,9 @@ class SshTransport:
         return channel, protocol  # type: ignore[return-value]  # as in `dial`
 
     async def open_unix(self, path: str) -> ByteStream:
-        """Connects to a Unix socket on the host; errors as `dial`."""
-        room = self._watch.room
-        _, stream = await self.dial(lambda: SocketStream(f"stream to {path}", room), path)
+        """Connects to a Unix socket on the host for much data; errors as `dial`."""
+        stream = SocketStream(f"stream to {path}", self._watch.room)
+        await self.dial(lambda: stream, path, window=_BULK_WINDOW_BYTES)
         return stream
 
     async def open_tcp(self, host: str, port: int) -> ByteStream:
@@ -261,7 +266,11 @@ class SshTransport:
         stream = SocketStream(operation, self._watch.room)
         try:
             await self._connection.create_connection(
-                lambda: ProtocolSession(stream), host, port, encoding=None
+                lambda: ProtocolSession(stream),
+                host,
+                port,
+                encoding=None,
+                window=_BULK_WINDOW_BYTES,
             )
         except asyncssh.ChannelOpenError as error:
             if self._watch.lost.is_set():

@@ -26,14 +26,21 @@ class Commands:
         self.sessions = []
         self.fault = None
         self.tty = False
+        self.first_sizes = []
 
     def streams(self, node):
         self.node = node
         return self
 
-    async def exec(self, pod, container, command, *, stdin, tty):
+    def require_running(self, pod, container):
+        if self.fault is not None:
+            raise self.fault
+
+    async def exec(self, pod, container, command, *, stdin, tty, size=None):
         self.asked.append((pod.key.name, container, list(command), stdin, tty))
-        return self._session(tty)
+        session = self._session(tty)
+        self.first_sizes.append(size)
+        return session
 
     async def attach(self, pod, container, *, stdin):
         self.asked.append((pod.key.name, container, stdin))
@@ -123,13 +130,40 @@ async def test_a_terminal_has_no_second_stream_and_a_size(world, pods):
     asked = await pods(program)
     path = f"{PODS}/web/exec?command=sh&stdin=true&stdout=true&stderr=true&tty=true"
     async with websocket(world.api, path, V5) as socket:
+        socket.send(b'\x04{"Width":81,"Height":25}')
         socket.send(b'\x04{"Width":80,"Height":24}')
         socket.send(b"\x04nonsense")
         socket.send(b'\x04{"Width":0,"Height":0}')
         socket.send(b"\x00x")
         socket.send(b"\xff\x00")
         assert set(await socket.rest()) == {1, 3}
+    assert asked.first_sizes == [(81, 25)]
     assert asked.sessions[0].size == (80, 24)
+
+
+async def test_a_terminal_without_a_size_loses_no_input(world, pods):
+    asked = await pods(CAT)
+    path = f"{PODS}/web/exec?command=sh&stdin=true&stdout=true&tty=true"
+    async with websocket(world.api, path, V5) as socket:
+        socket.send(b"\x00first ")
+        socket.send(b"\x00second")
+        socket.send(b"\xff\x00")
+        assert (await socket.rest())[1] == b"first second"
+    assert asked.first_sizes == [None]
+
+
+async def test_a_terminal_that_cannot_be_started(world, pods):
+    asked = await pods(FOREVER)
+    path = f"{PODS}/web/exec?command=sh&stdout=true&tty=true"
+    asked.fault = BadRequest('container not found ("main"): it is paused')
+    with pytest.raises(Refused, match="it is paused"):
+        async with websocket(world.api, path, V5):
+            pass
+    asked.require_running = lambda pod, container: None
+    async with websocket(world.api, path, V5) as socket:
+        socket.send(b'\x04{"Width":81,"Height":25}')
+        status = json.loads((await socket.rest())[3])
+    assert status["message"].endswith('container not found ("main"): it is paused')
 
 
 async def test_base64_and_no_subprotocol(world, pods):
