@@ -10,7 +10,9 @@ from typing import Final
 
 from litestar.types import Receive, Scope, Send
 
+from orchestrator.api.fields import parse_field_selector
 from orchestrator.api.rbac.rules import Attributes
+from orchestrator.api.resources import Resource
 from orchestrator.apiserver import discovery
 from orchestrator.apiserver.answers import Answer, Sender, Stream
 from orchestrator.apiserver.connect import commands, ports
@@ -133,7 +135,7 @@ class Dispatcher:
                 resource=resource.plural,
                 subresource=path.subresource,
                 namespace=path.name if is_namespace else path.namespace,
-                name=path.name,
+                name=path.name or _selected_name(request, resource, word),
             ),
         )
         if resource.custom is not None and resource.custom.deprecation:
@@ -141,6 +143,24 @@ class Dispatcher:
         return await verb(self._services, request, path)
 
 
+def _selected_name(request: Request, resource: Resource, word: str) -> str:
+    """The one object that a list, watch or deletecollection is about, by its field selector.
+
+    So a rule with resourceNames allows `kubectl get --watch NAME`. Source: Kubernetes
+    documentation, "Using RBAC Authorization", "Referring to resources".
+    """
+    text = request.query.text("fieldSelector")
+    if word not in _COLLECTION_VERBS or "metadata.name" not in text:
+        return ""
+    further = resource.custom.selectable if resource.custom is not None else None
+    try:
+        selector = parse_field_selector(text, resource.group_resource, further)
+    except ValueError:
+        return ""  # whoever reads the selector says what is wrong with it
+    return selector.required("metadata.name") or ""
+
+
+_COLLECTION_VERBS: Final = frozenset({"list", "watch", "deletecollection"})
 _CONNECT: Final = frozenset({"attach", "exec", "portforward"})
 _METRIC_VERBS: Final[Mapping[str, str]] = MappingProxyType({
     "create": "POST", "update": "PUT", "deletecollection": "DELETECOLLECTION",

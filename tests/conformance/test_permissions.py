@@ -99,6 +99,17 @@ def test_roles_and_bindings(any_kubectl, space):
     assert "cannot change roleRef" in changed
 
 
+def test_who_am_i(any_kubectl, request):
+    version = request.node.callspec.params["any_kubectl"]
+    if int(version.split(".")[1]) < 28:
+        pytest.skip("this kubectl asks an older version of the API")
+    acting = ("--as", "ann", "--as-group", "dev", "--as-group", "ops", "--as-uid", "7")
+    found = json.loads(any_kubectl("auth", "whoami", "-o", "json", *acting).out)
+    assert found["status"]["userInfo"] == {
+        "username": "ann", "uid": "7", "groups": ["dev", "ops", "system:authenticated"]
+    }  # fmt: skip
+
+
 def test_cluster_roles_and_paths(any_kubectl, space):
     kubectl, name = any_kubectl, space
     kubectl("create", "clusterrole", name, "--verb=get", "--non-resource-url=/metrics")

@@ -49,6 +49,26 @@ async def test_a_binding_counts_at_once_and_in_its_namespace_only(world):
     assert (await world.client("GET", PODS, token="ann")).status == 403
 
 
+async def test_a_list_or_watch_of_one_name_counts_as_that_object(world):
+    named = {**GET_PODS, "verbs": ["list", "deletecollection"], "resourceNames": ["web"]}
+    await world.create(f"{IN_DEFAULT}/roles", role("one", named))
+    await world.create(f"{IN_DEFAULT}/rolebindings", binding("one", "one", ANN))
+
+    async def code(method, query=""):
+        return (await world.client(method, f"{PODS}{query}", token="ann")).status
+
+    one = "?fieldSelector=metadata.name%3Dweb"
+    assert await code("GET", one) == 200
+    assert await code("GET", f"{one},status.phase%3DRunning") == 200
+    assert await code("DELETE", one) == 200
+    assert await code("GET", "?fieldSelector=metadata.name%3Dother") == 403
+    assert await code("GET", "?fieldSelector=metadata.name!%3Dweb") == 403
+    assert await code("GET", "?fieldSelector=nope%3Dmetadata.name") == 403
+    assert await code("GET", f"{one}&watch=true") == 403
+    assert await code("GET") == 403
+    assert await code("DELETE") == 403
+
+
 async def test_a_role_that_is_not_there_is_named(world):
     made = await world.create(
         f"{RBAC}/clusterrolebindings", binding("b", "nope", ANN, kind="ClusterRole")
