@@ -78,6 +78,17 @@ def certificate(csr: Document) -> str:
     return str((csr.get("status") or {}).get("certificate") or "")
 
 
+def requested_by(spec: Document, requester: Document) -> dict[str, Any]:
+    """A new request's spec with what it says about who made it, which only the server knows.
+
+    Args:
+        spec: as the client sent it; not changed.
+        requester: username, uid, groups and extra of the client.
+    """
+    kept = {k: v for k, v in spec.items() if k not in {"username", "uid", "groups", "extra"}}
+    return {**kept, **requester}
+
+
 def with_stamps(current: Document, wanted: dict[str, Any], now: str) -> dict[str, Any]:
     """A document whose new or changed conditions carry the time.
 

@@ -20,7 +20,6 @@ from orchestrator.api.certificates import (
 from orchestrator.api.rbac import escalation
 from orchestrator.api.rbac.aggregation import is_aggregated
 from orchestrator.api.rbac.rules import RBAC_GROUP, Attributes, rules_of
-from orchestrator.api.resources import Resource
 from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.identity import MASTERS, Identity
 from orchestrator.apiserver.paths import ObjectPath
@@ -94,23 +93,6 @@ def _binding(
     if not missing:
         return None
     return faults.forbidden(key, escalation.sentence(identity.user, identity.groups, missing))
-
-
-def with_requester(
-    identity: Identity, resource: Resource, document: dict[str, Any]
-) -> dict[str, Any]:
-    """A new object with what it says about who made it, which only we know.
-
-    Args:
-        identity: who asks.
-        resource: the kind.
-        document: as the client sent it; not changed.
-    """
-    spec = document.get("spec")
-    if resource.resource != CSRS or not isinstance(spec, dict):
-        return document
-    kept = {k: v for k, v in spec.items() if k not in {"username", "uid", "groups", "extra"}}
-    return {**document, "spec": {**kept, **identity.document()}}
 
 
 def _request(

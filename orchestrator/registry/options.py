@@ -43,6 +43,7 @@ class WriteOptions:
         asked: the row whose version the document or patch is in; None: the stored one's.
         recorded_as: subresource that the write came by, where it is none of the registry's (scale).
         review: the last word before the write, of whoever knows who asks.
+        requester: who asks, as authentication.k8s.io UserInfo; for objects that say who made them.
     """
 
     dry_run: bool = False
@@ -52,6 +53,7 @@ class WriteOptions:
     asked: Resource | None = None
     review: Review | None = None
     recorded_as: str = ""
+    requester: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

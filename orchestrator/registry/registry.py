@@ -121,9 +121,7 @@ class Registry:
         row = self._row(resource, "create", namespace)
         chosen = options or WriteOptions()
         made = await self._writer.create(row, namespace, document, chosen)
-        if resource == "namespaces" and not chosen.dry_run:
-            # at once, so that nobody who was told of the namespace finds that pods are refused
-            await builtins.ensure_account(self._store, self._writer, made.key.name)
+        await self._accompany(made, chosen)
         return made
 
     async def update(
@@ -199,7 +197,10 @@ class Registry:
         """
         row = self._subresource_row(key, subresource, "patch")
         chosen = options or WriteOptions()
-        return await self._writer.apply(row, key, config, subresource, chosen, force=force)
+        done = await self._writer.apply(row, key, config, subresource, chosen, force=force)
+        if done[1]:
+            await self._accompany(done[0], chosen)
+        return done
 
     async def delete(self, key: ObjectKey, *, options: DeleteOptions | None = None) -> Deleted:
         """Deletes an object, or marks it: bound pods get their grace, finalizers hold.
@@ -270,6 +271,14 @@ class Registry:
     async def ensure_builtins(self) -> None:
         """Makes the initial namespaces that are missing; idempotent. Call at start."""
         await builtins.ensure_builtins(self._store, self._writer)
+
+    async def _accompany(self, made: StoredObject, options: WriteOptions) -> None:
+        """Makes what comes with a new object: a namespace's service account.
+
+        At once, so that nobody who was told of the namespace finds that pods are refused.
+        """
+        if made.key.resource == "namespaces" and not options.dry_run:
+            await builtins.ensure_account(self._store, self._writer, made.key.name)
 
     # ------------------------------------------------------------ checks
 

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from orchestrator.api import metadata, unsupported
-from orchestrator.api.certificates import CSRS, with_stamps
+from orchestrator.api.certificates import CSRS, requested_by, with_stamps
 from orchestrator.api.conversion.versions import from_stored, to_stored
 from orchestrator.api.custom.defaulting import copied
 from orchestrator.api.defaults.kinds import apply_defaults
@@ -113,6 +113,8 @@ class Writer:
         asked = options.asked or resource
         now = rfc3339(self._clock.wall())
         strategy.prepare_create(asked, document, namespace, str(uid), now)
+        if resource.resource == CSRS:
+            document["spec"] = requested_by(document.get("spec") or {}, options.requester)
         apply_defaults(resource.resource, document)
         admission.admit_created(resource.resource, document, self._settings.lost_node_toleration_s)
         if resource.resource == "pods":

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, cast
 
 from orchestrator.api.rbac.rules import Attributes
 from orchestrator.api.resources import Resource
-from orchestrator.apiserver.admission import review_for, with_requester
+from orchestrator.apiserver.admission import review_for
 from orchestrator.apiserver.answers import Answer, object_answer
 from orchestrator.apiserver.bodies import decode_json, read_document
 from orchestrator.apiserver.forms import include_object, rendered_object
@@ -34,7 +34,6 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
     options = reviewed_options(services, request, path)
     document = await read_document(request, services.settings.max_depth)
     require_kind(document, path.resource)
-    document = with_requester(request.identity, path.resource, document)
     namespace = body_namespace(document, path)
     made = await services.registry.create(
         path.resource.resource, namespace, document, options=options
@@ -148,7 +147,11 @@ async def read_patch(services: Services, request: Request, resource: Resource) -
 def reviewed_options(services: Services, request: Request, path: ObjectPath) -> WriteOptions:
     """As `write_options`, with the look at the finished object that depends on who asks."""
     review = review_for(services.authorizer, request.identity, path)
-    return replace(write_options(request, path.resource), review=review)
+    return replace(
+        write_options(request, path.resource),
+        review=review,
+        requester=request.identity.document(),
+    )
 
 
 def write_options(request: Request, asked: Resource) -> WriteOptions:

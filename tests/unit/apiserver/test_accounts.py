@@ -186,6 +186,12 @@ async def test_others_may_check_our_tokens(world, bot):
 async def test_a_namespace_comes_with_its_account(world):
     await world.create("/api/v1/namespaces", {"metadata": {"name": "new"}})
     assert world.registry.get(ObjectKey("serviceaccounts", "new", "default"))
+    applied = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "applied"}}
+    await world.client(
+        "PATCH", "/api/v1/namespaces/applied?fieldManager=me", applied,
+        content_type="application/apply-patch+yaml",
+    )  # fmt: skip
+    assert world.registry.get(ObjectKey("serviceaccounts", "applied", "default"))
     dry = {"metadata": {"name": "dry"}}
     assert (await world.client("POST", "/api/v1/namespaces?dryRun=All", dry)).status == 201
     assert world.store.get(ObjectKey("serviceaccounts", "dry", "default")) is None

@@ -67,6 +67,23 @@ async def test_a_request_says_who_made_it(world):
     assert put.json["spec"] == made.json["spec"]
 
 
+async def test_a_request_that_is_applied_says_so_too(world):
+    await allow(world, rule("create", "patch"))
+    lied = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        **document(username="root", groups=["system:masters"], extra={"a": ["b"]}),
+    }
+    made = await world.client(
+        "PATCH", f"{PATH}/c?fieldManager=ann", lied, token="ann",
+        content_type="application/apply-patch+yaml",
+    )  # fmt: skip
+    assert made.status == 201, made.body
+    spec = made.json["spec"]
+    assert (spec["username"], spec["groups"]) == ("ann", ["dev", "system:authenticated"])
+    assert "extra" not in spec
+
+
 @pytest.mark.parametrize(
     ("spec", "field", "words"),
     [

@@ -175,6 +175,20 @@ async def test_nobody_writes_a_role_with_more_than_they_hold(world, manager):
     assert (await manager("POST", f"{IN_DEFAULT}/roles", role("more", more))).status == 201
 
 
+async def test_applying_a_role_is_writing_it(world, manager):
+    more = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        **role("more", {"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]}),
+    }
+    path = f"{IN_DEFAULT}/roles/more?fieldManager=ann"
+    apply = {"content_type": "application/apply-patch+yaml"}
+    assert (await manager("PATCH", path, more, **apply)).status == 403
+    fine = {**more, "rules": [GET_PODS]}
+    assert (await manager("PATCH", path, fine, **apply)).status == 201
+    assert (await manager("PATCH", path, more, **apply)).status == 403
+
+
 async def test_labels_of_a_strong_role_may_be_changed(manager, world):
     change = {"metadata": {"labels": {"a": "b"}}}
     path = f"{RBAC}/clusterroles/cluster-admin"
