@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from orchestrator.api.conversion.versions import converts, from_stored
+from orchestrator.api.custom.convert import refreshed
 from orchestrator.api.resources import Resource
 from orchestrator.api.tables.table import table_for
 from orchestrator.apiserver.negotiation import AnswerFormat, Form
@@ -53,17 +54,16 @@ def in_version(resource: Resource, item: StoredObject) -> StoredObject:
     """An object in the version that a row serves; the argument itself when it is stored so."""
     if not converts(resource):
         return item
-    if resource.custom is not None and item.data.startswith(_head(resource)):
+    custom = resource.custom
+    if custom is None or not item.data.startswith(custom.head):
+        shown = from_stored(resource, item.doc)
+    elif item.revision >= custom.since:
         return item
-    return StoredObject(item.key, item.revision, _encode(from_stored(resource, item.doc)))
-
-
-def _head(resource: Resource) -> bytes:
-    """How the bytes of an object start that is stored in a row's own version (`Draft.of`)."""
-    return b'{"kind":"%b","apiVersion":"%b",' % (
-        resource.kind.encode(),
-        resource.api_version.encode(),
-    )
+    else:
+        shown = refreshed(custom, item.doc)
+    if shown is item.doc:
+        return item
+    return StoredObject(item.key, item.revision, _encode(shown))
 
 
 def list_bytes(resource: Resource, items: Sequence[StoredObject], meta: ListMeta) -> bytes:

@@ -6,6 +6,7 @@ moment on.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -23,6 +24,22 @@ _log: Final = structlog.get_logger("catalog")
 _Rows = tuple[list[Resource], list[Resource]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a definition was made into.
+
+    Attributes:
+        item: the definition.
+        since: revision from which on its versions are as they are now; of the definition's last
+            write when nothing better is known, as after a restart.
+        rows: served and hidden ones.
+    """
+
+    item: StoredObject
+    since: Revision
+    rows: _Rows
+
+
 class LiveCatalog:
     """See the module.
 
@@ -33,7 +50,7 @@ class LiveCatalog:
     def __init__(self, store: Store) -> None:
         self.current: Catalog = STATIC
         self._store = store
-        self._made: dict[ObjectKey, tuple[Revision, _Rows]] = {}
+        self._made: dict[ObjectKey, _Made] = {}
         self._unsubscribe: Callable[[], None] = store.subscribe(self._listen)
         self._rebuild()
 
@@ -47,10 +64,9 @@ class LiveCatalog:
 
     def _rebuild(self) -> None:
         definitions = self._store.list(CRDS)
-        made = {item.key: (item.revision, self._rows(item)) for item in definitions}
-        self._made = made
-        served = [row for _, (rows, _) in made.values() for row in rows if _is_free(row)]
-        hidden = [row for _, (_, rows) in made.values() for row in rows if _is_free(row)]
+        made = self._made = {item.key: self._make(item) for item in definitions}
+        served = [row for one in made.values() for row in one.rows[0] if _is_free(row)]
+        hidden = [row for one in made.values() for row in one.rows[1] if _is_free(row)]
         if not served and not hidden:
             self.current = STATIC
             return
@@ -58,12 +74,19 @@ class LiveCatalog:
         rows = [*STATIC.rows, *served]
         self.current = Catalog(rows, hidden, base=STATIC)
 
-    def _rows(self, item: StoredObject) -> _Rows:
-        known = self._made.get(item.key)
-        if known is not None and known[0] == item.revision:
-            return known[1]
+    def _make(self, item: StoredObject) -> _Made:
+        known, since = self._made.get(item.key), item.revision
+        if known is not None:
+            if known.item.revision == item.revision:
+                return known
+            if known.item.doc["spec"]["versions"] == item.doc["spec"]["versions"]:
+                since = known.since
+        return _Made(item, since, self._rows(item, since))
+
+    @staticmethod
+    def _rows(item: StoredObject, since: Revision) -> _Rows:
         try:
-            return rows_of(item.doc)
+            return rows_of(item.doc, since)
         except Exception:  # one definition that cannot be served must not take the others along
             _log.exception("catalog.definition_failed", key=str(item.key))
             return [], []

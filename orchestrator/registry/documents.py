@@ -95,13 +95,15 @@ def without_nulls(source: Mapping[str, Any]) -> Document:
     Raises:
         BadRequest: a list holds null.
     """
-    return {key: _copied(value) for key, value in source.items() if value is not None}
+    return {key: _copied(value, key) for key, value in source.items() if value is not None}
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, key: str = "") -> Any:
     if isinstance(value, Mapping):
         return without_nulls(value)
     if isinstance(value, list | tuple):
+        if key == "enum":  # of a schema, which may allow null; no other field of this name is
+            return copied(list(value))
         if any(item is None for item in value):
             raise BadRequest("a list in the object holds null; its items must have values")
         return [_copied(item) for item in value]

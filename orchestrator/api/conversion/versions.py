@@ -32,9 +32,9 @@ _CONVERTERS: Final[Mapping[str, _Converter]] = MappingProxyType({
 
 
 def converts(resource: Resource) -> bool:
-    """Whether objects served at this row may be stored in another form."""
+    """Whether objects served at this row may be stored in another form, or lack defaults."""
     if resource.custom is not None:
-        return resource.custom.mixed
+        return resource.custom.mixed or resource.custom.since > 0
     return bool(resource.stored_as)
 
 

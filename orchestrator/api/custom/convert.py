@@ -28,6 +28,16 @@ def from_stored(version: CustomVersion, document: Document) -> Document:
     return _moved(document, version.api_version, version.schema, None)
 
 
+def refreshed(version: CustomVersion, document: Document) -> Document:
+    """A document of this version with the defaults that its schema has got meanwhile.
+
+    The argument itself when it has them all; it is not changed.
+    """
+    made: Document = copied(document)
+    default(made, version.schema)
+    return document if made == document else made
+
+
 def _moved(document: Document, api_version: str, schema: Schema, known: Schema | None) -> Document:
     moved = {**document, "apiVersion": api_version}
     if schema is known or schema == known:

@@ -34,6 +34,15 @@ def default(value: Any, schema: Schema, *, resource: bool = True) -> None:
                 default(item, field, resource=bool(field.get("x-kubernetes-embedded-resource")))
 
 
+def has_defaults(schema: Schema) -> bool:
+    """Whether anything below can be filled in."""
+    if "default" in schema:
+        return True
+    below = [*(schema.get("properties") or {}).values()]
+    below += [schema.get("items"), schema.get("additionalProperties")]
+    return any(has_defaults(one) for one in below if isinstance(one, dict))
+
+
 def copied(value: Any) -> Any:
     """A deep copy of a JSON value."""
     if isinstance(value, dict | list):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from orchestrator.api import metadata
-from orchestrator.api.custom import formats, jsonpath, patterns
+from orchestrator.api.custom import formats, jsonpath
 from orchestrator.api.custom.rows import has_condition, schema_of_version
 from orchestrator.api.custom.structural import check_structural
 from orchestrator.api.custom.words import ESTABLISHED
@@ -327,9 +327,6 @@ def _warnings(schema: Mapping[str, Any], path: str) -> Iterator[str]:
     name = schema.get("format")
     if name and not formats.is_known(name):
         yield f'{path}.format: unrecognized format "{name}"'
-    pattern = schema.get("pattern")
-    if pattern and not patterns.is_checkable(pattern):
-        yield f"{path}.pattern: kept, but orch does not check patterns with Unicode classes"
     for key, below in (schema.get("properties") or {}).items():
         yield from _warnings(below, f"{path}.properties[{key}]")
     for key in ("items", "additionalProperties", "not"):

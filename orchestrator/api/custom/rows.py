@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from orchestrator.api.custom import jsonpath
 from orchestrator.api.custom.columns import read_columns
+from orchestrator.api.custom.defaulting import has_defaults
 from orchestrator.api.custom.published import definition_name, published_list, published_schema
 from orchestrator.api.custom.version import CustomVersion, ScalePaths
 from orchestrator.api.custom.words import ESTABLISHED, TERMINATING
@@ -38,11 +39,15 @@ def has_condition(definition: Document, kind: str) -> bool:
     return any(c.get("type") == kind and c.get("status") == "True" for c in conditions)
 
 
-def rows_of(definition: Document) -> tuple[list[Resource], list[Resource]]:
+def rows_of(definition: Document, since: int = 0) -> tuple[list[Resource], list[Resource]]:
     """The rows that a definition is served at, and those that are stored and not served.
 
     Both are empty until it is established. A row whose version is not the stored one says where its
     objects are stored, as a further version of a built-in kind does.
+
+    Args:
+        definition: the document.
+        since: revision from which on its schemas are as they are now.
     """
     if not has_condition(definition, ESTABLISHED):
         return [], []
@@ -56,19 +61,19 @@ def rows_of(definition: Document) -> tuple[list[Resource], list[Resource]]:
     hidden: list[Resource] = []
     for version in sorted(spec["versions"], key=lambda one: version_order(one["name"])):
         if version.get("served") or version is storage:
-            row = _row(definition, version, storage, stored_in, verbs)
+            row = _row(definition, version, storage, stored_in, verbs, since)
             (served if version.get("served") else hidden).append(row)
     return served, hidden
 
 
 def _row(
     definition: Document, version: Document, storage: Document, stored_in: list[str],
-    verbs: tuple[str, ...],
+    verbs: tuple[str, ...], since: int,
 ) -> Resource:  # fmt: skip
     spec = definition["spec"]
     names = (definition.get("status") or {}).get("acceptedNames") or spec["names"]
     group, plural, kind = spec["group"], names["plural"], names["kind"]
-    custom = _custom(spec, names, version, storage, stored_in)
+    custom = _custom(spec, names, version, storage, stored_in, since)
     subresources: list[Subresource] = []
     if custom.scale is not None:
         subresources.append(
@@ -85,7 +90,12 @@ def _row(
 
 
 def _custom(
-    spec: Document, names: Document, version: Document, storage: Document, stored_in: list[str]
+    spec: Document,
+    names: Document,
+    version: Document,
+    storage: Document,
+    stored_in: list[str],
+    since: int,
 ) -> CustomVersion:
     group, kind = spec["group"], names["kind"]
     list_kind = names.get("listKind") or f"{kind}List"
@@ -111,6 +121,7 @@ def _custom(
             one["jsonPath"].removeprefix("."): _fields(one["jsonPath"])
             for one in version.get("selectableFields") or ()
         },
+        since=since if has_defaults(schema) else 0,
         deprecation=_deprecation(version, api_version, kind),
     )
 

@@ -112,7 +112,7 @@ def _check_forms(faults: Faults, schema: Schema, path: str) -> None:
     elif items is None and schema.get("type") == "array":
         faults.required(f"{path}.items", "must be specified")
     pattern = schema.get("pattern")
-    if pattern and patterns.is_checkable(pattern):
+    if pattern:
         try:
             patterns.compiled(pattern)
         except ValueError as error:
@@ -227,7 +227,7 @@ def _check_values(faults: Faults, schema: Schema, outer: Schema, path: str, wher
         if schema.get(name):
             faults.forbidden(f"{path}.{name}", "must be empty to be structural")
     pattern = schema.get("pattern")
-    if pattern and patterns.is_checkable(pattern):
+    if pattern:
         try:
             patterns.compiled(pattern)
         except ValueError as error:

@@ -48,6 +48,7 @@ class CustomVersion:
         status: whether status is a subresource.
         scale: where the scale subresource reads and writes; None for none.
         selectable: fields that can be selected by, with the names of their paths.
+        since: objects written before this revision may lack defaults of the schema; 0: none can.
         deprecation: the warning that every use of this version gets; "" for none.
     """
 
@@ -64,7 +65,14 @@ class CustomVersion:
     status: bool = False
     scale: ScalePaths | None = None
     selectable: Mapping[str, _Path] = field(default_factory=dict)
+    since: int = 0
     deprecation: str = ""
+
+    @cached_property
+    def head(self) -> bytes:
+        """How the bytes of an object start that is stored in this version (`Draft.of`)."""
+        kind = self.definition.rpartition(".")[2]
+        return f'{{"kind":"{kind}","apiVersion":"{self.api_version}",'.encode()
 
     @cached_property
     def node(self) -> SchemaNode:

@@ -503,3 +503,33 @@ async def test_the_documentation_pages_know_the_kind(served):
     about = await served.client.get("/docs/definitions/com.example.v1.Widget")
     assert about.status == 200
     assert b"spec" in about.body
+
+
+async def test_defaults_that_came_later_show_in_objects_that_were_there(world):
+    async with serving(world):
+        made = await established(world, definition(version(schema=OLD_SCHEMA)))
+        await world.create(WIDGETS, widget("old"))
+        spec = made["spec"]
+        shape = spec["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        shape["shape"] = {"type": "string", "default": "round"}
+        await merge(world, f"{CRDS}/widgets.example.com", {"spec": spec})
+        await world.create(WIDGETS, widget("young", shape="flat"))
+        listed = (await world.client.get(WIDGETS)).json["items"]
+        assert [item["spec"]["shape"] for item in listed] == ["round", "flat"]
+        assert (await world.client.get(f"{WIDGETS}/old")).json["spec"]["shape"] == "round"
+        stored = {
+            item.key.name: item.doc["spec"] for item in world.store.list("widgets.example.com")
+        }
+        assert stored["old"] == {"size": 3}
+        touched = await merge(world, f"{WIDGETS}/old", {"metadata": {"labels": {"a": "b"}}})
+        assert touched.json["spec"]["shape"] == "round"
+
+
+async def test_an_enum_may_allow_null(world):
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "nullable": True, "enum": ["x", None]}},
+    }
+    made = await world.create(CRDS, definition(version(schema=schema)))
+    shape = made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert shape["properties"]["a"]["enum"] == ["x", None]
