@@ -22,17 +22,19 @@ _WITH_METADATA: Final = "io.k8s.api.core.v1.ConfigMap"
 
 
 def admit_document(
-    resource: Resource, source: Mapping[str, Any], options: WriteOptions
+    resource: Resource, source: Mapping[str, Any], options: WriteOptions, *, defaults: bool = True
 ) -> Document:
     """A private copy that is of the right types and has known fields only.
 
-    Unknown fields are dropped, with a warning, or refused, as the options say.
+    Unknown fields are dropped, with a warning, or refused, as the options say. Custom kinds get
+    their defaults here, in the version that they are written in, unless `defaults` is off.
 
     Raises:
         BadRequest: a value of the wrong type, another kind, an unknown field in strict mode.
     """
     if resource.custom is not None:
-        return _admit_custom(resource, resource.custom, source, options)
+        document = _admit_custom(resource, resource.custom, source, options)
+        return fill_in(resource, document) if defaults else document
     document = without_nulls(source)
     _check_kind(resource, document)
     document.setdefault("metadata", {})
@@ -48,7 +50,7 @@ def admit_document(
 def _admit_custom(
     resource: Resource, custom: CustomVersion, source: Mapping[str, Any], options: WriteOptions
 ) -> Document:
-    """As `admit_document`, by the schema of a definition: pruned, and with its defaults.
+    """As `admit_document`, by the schema of a definition: pruned.
 
     Types below metadata are validation's business: a wrong one makes an object invalid.
     """
@@ -65,7 +67,13 @@ def _admit_custom(
     if unknown:
         _say_unknown(resource, unknown, options)
     pruning.drop_nulls(document, custom.schema)
-    default(document, custom.schema)
+    return document
+
+
+def fill_in(resource: Resource, document: Document) -> Document:
+    """The document with the defaults of a custom kind, in place; others get theirs when stored."""
+    if resource.custom is not None:
+        default(document, resource.custom.schema)
     return document
 
 

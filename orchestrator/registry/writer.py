@@ -30,7 +30,7 @@ from orchestrator.kit.errors import AlreadyExists, BadRequest, Conflict, EntityT
 from orchestrator.kit.ids import ObjectKey, Revision
 from orchestrator.registry import admission, faults, managing, strategy
 from orchestrator.registry.allocation import ServiceAllocator
-from orchestrator.registry.documents import admit_document, without_nulls
+from orchestrator.registry.documents import admit_document, fill_in, without_nulls
 from orchestrator.registry.locks import KeyLocks
 from orchestrator.registry.options import Patch, WriteOptions
 from orchestrator.registry.settings import RegistrySettings
@@ -192,7 +192,7 @@ class Writer:
         """See `Registry.apply`."""
         asked = options.asked or resource
         managers.require_absent(config)
-        admitted = admit_document(asked, config, options)
+        admitted = admit_document(asked, config, options, defaults=False)
         quiet = replace(options, field_validation="Ignore")  # of the merged object: said already
         if self._store.get(key) is None and not subresource:
             try:
@@ -231,7 +231,7 @@ class Writer:
         meta["name"] = key.name
         now = rfc3339(self._clock.wall())
         entries = managing.entries_of_new(asked, config, options, now)
-        document = to_stored(asked, copied(config))
+        document = to_stored(asked, fill_in(asked, copied(config)))
         return await self._create_named(resource, key.namespace, document, options, entries)
 
     async def change(

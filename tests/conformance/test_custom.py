@@ -147,6 +147,20 @@ def test_apply_get_explain(defined, namespace):
     assert "Schedule" in kubectl("describe", "ct", "my", "-n", namespace).out
 
 
+def test_server_side_apply(defined, namespace):
+    kubectl = defined
+    words = ("apply", "--server-side", "-n", namespace, "-f", "-")
+    document = crontab(steps=[{"name": "a", "run": "x"}])
+    assert kubectl(*words, stdin=document).out == f"crontab.{GROUP}/my serverside-applied\n"
+    other = crontab(steps=[{"name": "b", "run": "y"}])
+    kubectl(*words, "--field-manager=other", stdin=other)
+    live = kubectl.get("ct", "my", "-n", namespace)
+    assert {step["name"] for step in live["spec"]["steps"]} == {"a", "b"}
+    clash = crontab(schedule="1 1 1 1 1")
+    assert "conflict" in kubectl.fails(*words, "--field-manager=other", stdin=clash)
+    kubectl(*words, "--field-manager=other", "--force-conflicts", stdin=clash)
+
+
 def test_wrong_objects_are_refused(defined, namespace):
     kubectl = defined
     words = ("create", "-n", namespace, "-f", "-")

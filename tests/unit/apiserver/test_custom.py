@@ -533,3 +533,27 @@ async def test_an_enum_may_allow_null(world):
     made = await world.create(CRDS, definition(version(schema=schema)))
     shape = made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     assert shape["properties"]["a"]["enum"] == ["x", None]
+
+
+async def test_server_side_apply_owns_what_was_applied_and_not_the_defaults(served):
+    async def apply(manager, force="", **spec):
+        body = {**widget(), "spec": spec}
+        return await served.client(
+            "PATCH", f"{WIDGETS}/one?fieldManager={manager}{force}", body,
+            content_type="application/apply-patch+yaml",
+        )  # fmt: skip
+
+    made = await apply("a", size=3, tags=["x"])
+    assert made.status == 201, made.body
+    assert made.json["spec"] == {"size": 3, "tags": ["x"], "color": "red", "replicas": 1}
+    (entry,) = made.json["metadata"]["managedFields"]
+    assert entry["fieldsV1"] == {"f:spec": {"f:size": {}, "f:tags": {'v:"x"': {}}}}
+    other = await apply("b", color="blue", tags=["y"], size=3)
+    assert other.status == 200, other.body
+    assert set(other.json["spec"]["tags"]) == {"x", "y"}  # items belong to who applied them
+    assert other.json["spec"]["color"] == "blue"
+    conflict = await apply("c", size=4)
+    assert conflict.status == 409
+    assert (await apply("c", "&force=true", size=4)).json["spec"]["size"] == 4
+    wrong = await apply("a", size=99)
+    assert wrong.status in {409, 422}
