@@ -11,6 +11,7 @@ Source: Kubernetes, "Authenticating"; RFC 7617.
 
 import base64
 import binascii
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -158,4 +159,6 @@ def _subject(der: bytes) -> Identity | None:
     groups = [str(a.value) for a in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
     if not names or not names[0]:
         return None
-    return Identity(names[0], (*groups, AUTHENTICATED), "certificate")
+    shown = f"X509SHA256={hashlib.sha256(der).hexdigest()}"
+    extra = (("authentication.kubernetes.io/credential-id", (shown,)),)
+    return Identity(names[0], (*groups, AUTHENTICATED), "certificate", extra=extra)

@@ -1,13 +1,14 @@
 """Who a request comes from."""
 
 import base64
+import re
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
 from orchestrator.apiserver.authn import PEER_KEY, Authenticator, Peer
-from orchestrator.apiserver.identity import ANONYMOUS, Identity
+from orchestrator.apiserver.identity import ANONYMOUS
 from orchestrator.credentials.authority import create_authority, issue_client
 from orchestrator.credentials.tokens import TokenOwner
 from orchestrator.kit.errors import Unauthorized
@@ -48,9 +49,13 @@ def test_nothing_shown():
 
 
 def test_certificate(peer):
-    assert identify(peer=peer) == Identity(
+    found = identify(peer=peer)
+    assert (found.user, found.groups, found.proved_by) == (
         "ann", ("dev", "ops", "system:authenticated"), "certificate"
-    )
+    )  # fmt: skip
+    [(key, [shown])] = found.extra
+    assert key == "authentication.kubernetes.io/credential-id"
+    assert re.fullmatch("X509SHA256=[0-9a-f]{64}", shown)
 
 
 def test_bearer_goes_before_certificate(peer):

@@ -1,9 +1,12 @@
 """Nobody grants more than they hold."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.api.rbac.escalation import covers_everything, sentence, uncovered
-from orchestrator.api.rbac.rules import FULL_AUTHORITY, PolicyRule
+from orchestrator.api.rbac.grants import Grants
+from orchestrator.api.rbac.rules import FULL_AUTHORITY, Attributes, PolicyRule
 
 
 def rule(verbs, groups, resources, names=()):
@@ -50,3 +53,59 @@ def test_sentence():
 def test_full_authority():
     assert covers_everything(FULL_AUTHORITY)
     assert not covers_everything(FULL_AUTHORITY[:1])
+
+
+# ------------------------------------------------------------ the law
+
+VERBS, GROUPS = st.sampled_from(["get", "list", "*"]), st.sampled_from(["", "apps", "*"])
+RESOURCES = st.sampled_from(["pods", "pods/log", "*/log", "scales", "*"])
+NAMES, PATHS = st.sampled_from(["", "a", "b"]), st.sampled_from(["/x", "/x/*", "/x/y", "*"])
+
+
+def some(words, least=1):
+    return st.lists(words, min_size=least, max_size=2).map(tuple)
+
+
+RULES = st.lists(
+    st.one_of(
+        st.builds(
+            PolicyRule, some(VERBS), some(GROUPS), some(RESOURCES), some(NAMES, least=0)
+        ),
+        st.builds(PolicyRule, verbs=some(VERBS), paths=some(PATHS)),
+    ),
+    max_size=4,
+)  # fmt: skip
+WISHES = [
+    Attributes(verb, group, resource, sub, "", name)
+    for verb in ("get", "list", "patch")
+    for group in ("", "apps", "batch")
+    for resource in ("pods", "scales", "others")
+    for sub in ("", "log", "exec")
+    for name in ("", "a", "c")
+]
+
+
+@settings(max_examples=300)
+@given(RULES, RULES)
+def test_what_is_covered_allows_nothing_new(held, wanted):
+    """Whoever may hand rules out could have done everything that the rules allow."""
+    missing = uncovered(held, wanted)
+    mine, theirs = Grants(held), Grants(wanted)
+    new = [wish for wish in WISHES if theirs.allow(wish) and not mine.allow(wish)]
+    paths = [
+        (verb, path)
+        for verb in ("get", "list", "patch")
+        for path in ("/x", "/x/y", "/x/z", "/other")
+        if theirs.allow_path(verb, path) and not mine.allow_path(verb, path)
+    ]
+    if not missing:
+        assert not new
+        assert not paths
+    covered = Grants([*held, *missing])
+    assert all(covered.allow(wish) for wish in new)
+    assert all(covered.allow_path(*there) for there in paths)
+
+
+@given(RULES)
+def test_one_may_always_hand_out_what_one_has(held):
+    assert uncovered(held, held) == []
