@@ -9,6 +9,7 @@ from typing import Any, Final
 from orchestrator.api import metadata
 from orchestrator.api.custom import formats, jsonpath
 from orchestrator.api.custom.rows import has_condition, schema_of_version
+from orchestrator.api.custom.rules import RULES, available, why_unchecked
 from orchestrator.api.custom.structural import check_structural
 from orchestrator.api.custom.words import ESTABLISHED
 from orchestrator.api.validation.collector import Faults
@@ -312,6 +313,12 @@ def _type_at(schema: Mapping[str, Any], names: tuple[str, ...] | None) -> str | 
 def definition_warnings(document: Mapping[str, Any]) -> list[str]:
     """Sentences about parts of the schemas that are kept and not acted on; each once."""
     found: list[str] = []
+    rules = 0 if available() else str(document.get("spec")).count(repr(RULES))
+    if rules:
+        found.append(
+            f"{RULES}: kept and not checked in {rules} places: the server runs without the CEL "
+            'library (install orch with the extra "cel")'
+        )
     for index, version in enumerate((document.get("spec") or {}).get("versions") or ()):
         here = f"spec.versions[{index}].schema.openAPIV3Schema"
         found += _warnings(schema_of_version(version), here)
@@ -319,11 +326,10 @@ def definition_warnings(document: Mapping[str, Any]) -> list[str]:
 
 
 def _warnings(schema: Mapping[str, Any], path: str) -> Iterator[str]:
-    if schema.get("x-kubernetes-validations"):
-        yield (
-            f"{path}.x-kubernetes-validations: kept, but orch does not act on this field yet: its "
-            "rules are not checked"
-        )
+    for index, rule in enumerate((schema.get(RULES) or ()) if available() else ()):
+        why = why_unchecked(rule)
+        if why:
+            yield f"{path}.{RULES}[{index}]: kept, but orch does not check this rule: {why}"
     name = schema.get("format")
     if name and not formats.is_known(name):
         yield f'{path}.format: unrecognized format "{name}"'

@@ -11,6 +11,7 @@ from orchestrator.api.custom import patterns
 from orchestrator.api.custom.checking import check
 from orchestrator.api.custom.defaulting import copied, default
 from orchestrator.api.custom.pruning import prune
+from orchestrator.api.custom.rules import RULES, compile_fault
 from orchestrator.api.validation.collector import Faults
 
 Schema = Mapping[str, Any]
@@ -26,6 +27,9 @@ _NOT_IN_VALUES: Final = (
     "x-kubernetes-preserve-unknown-fields",
 )  # fmt: skip
 _ALTERNATIVES: Final = ("allOf", "anyOf", "oneOf")
+_REASONS: Final = (
+    "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired",
+)  # fmt: skip
 _INT_OR_STRING: Final = [{"type": "integer"}, {"type": "string"}]
 _MAP_KEYS: Final = "x-kubernetes-list-map-keys"
 
@@ -71,8 +75,32 @@ def _check(
     if isinstance(schema.get("items"), dict):
         _check(faults, schema["items"], f"{path}.items", "array items")
     _check_alternatives(faults, schema, path)
+    for index, rule in enumerate(schema.get(RULES) or ()):
+        _check_rule(faults, rule, f"{path}.{RULES}[{index}]")
     if "default" in schema:
         _check_default(faults, schema, path)
+
+
+def _check_rule(faults: Faults, rule: Schema, path: str) -> None:
+    text = rule.get("rule", "").strip()
+    if not text:
+        faults.required(f"{path}.rule", "rule is not specified")
+        return
+    wrong = compile_fault(text)
+    if wrong:
+        faults.invalid(f"{path}.rule", text, f"compilation failed: {wrong}")
+    expression = rule.get("messageExpression")
+    wrong = compile_fault(expression) if expression else ""
+    if wrong:
+        faults.invalid(
+            f"{path}.messageExpression", expression,
+            f"messageExpression compilation failed: {wrong}",
+        )  # fmt: skip
+    if "\n" in text and not rule.get("message") and not expression:
+        faults.required(f"{path}.message", "message must be specified if rule contains line breaks")
+    reason = rule.get("reason")
+    if reason is not None and reason not in _REASONS:
+        faults.unsupported(f"{path}.reason", reason, _REASONS)
 
 
 def _check_type(faults: Faults, schema: Schema, path: str, place: str) -> None:

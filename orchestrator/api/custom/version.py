@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestrator.api.custom.columns import CustomColumn
+from orchestrator.api.custom.rules import has_rules
 from orchestrator.api.schema.bundle import Definition
 from orchestrator.api.schema.nodes import SchemaNode
 
@@ -73,6 +74,11 @@ class CustomVersion:
         """How the bytes of an object start that is stored in this version (`Draft.of`)."""
         kind = self.definition.rpartition(".")[2]
         return f'{{"kind":"{kind}","apiVersion":"{self.api_version}",'.encode()
+
+    @cached_property
+    def ruled(self) -> bool:
+        """Whether the schema has rules."""
+        return has_rules(self.schema)
 
     @cached_property
     def node(self) -> SchemaNode:

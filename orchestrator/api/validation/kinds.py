@@ -8,6 +8,8 @@ from orchestrator.api.certificates import CSRS
 from orchestrator.api.conversion.versions import from_stored
 from orchestrator.api.custom import definition
 from orchestrator.api.custom.checking import check as check_by_schema
+from orchestrator.api.custom.rules import check_rules
+from orchestrator.api.custom.version import CustomVersion
 from orchestrator.api.custom.words import CRDS
 from orchestrator.api.resources import Resource
 from orchestrator.api.validation import (
@@ -98,8 +100,23 @@ def validate_create(resource: Resource, document: Document) -> tuple[Cause, ...]
     if resource.group_resource == _NEW_EVENTS:
         events.validate_new_style(faults, document)
     if resource.custom is not None:
-        check_by_schema(faults, from_stored(resource, document), resource.custom.schema)
+        _check_custom(faults, resource.custom, from_stored(resource, document))
     return tuple(faults.causes)
+
+
+def _check_custom(
+    faults: Faults, version: CustomVersion, document: Document, old: Document | None = None
+) -> None:
+    """By the schema, and when that finds nothing by its rules; `old` for an update."""
+    before = len(faults.causes)
+    checks = [check_by_schema, check_rules] if version.ruled else [check_by_schema]
+    for check in checks:
+        if len(faults.causes) > before:
+            return
+        if old is None:
+            check(faults, document, version.schema)
+        else:
+            check(faults, document, version.schema, old=old)
 
 
 def validate_update(
@@ -108,8 +125,8 @@ def validate_update(
     """All faults of an object that is to replace another, or (status) the status of another."""
     faults = Faults()
     if resource.custom is not None:
-        before = from_stored(resource, old)
-        check_by_schema(faults, from_stored(resource, document), resource.custom.schema, old=before)
+        shown, before = from_stored(resource, document), from_stored(resource, old)
+        _check_custom(faults, resource.custom, shown, old=before)
     change = _SUBRESOURCE_CHECKS.get((resource.resource, subresource))
     if change is not None:
         change(faults, document, old)

@@ -1,6 +1,7 @@
 """Custom kinds over HTTP: defined, served, checked, shown, and gone again."""
 
 import json
+from copy import deepcopy
 
 import pytest
 
@@ -363,10 +364,40 @@ async def test_unknown_fields_of_a_schema_are_named(world):
 
 
 async def test_rules_that_are_not_checked_are_said_so(world):
-    schema = {**SCHEMA, "x-kubernetes-validations": [{"rule": "self.spec.size > 1"}]}
+    pytest.importorskip("cel")
+    schema = {**SCHEMA, "x-kubernetes-validations": [{"rule": "url(self.spec.note) != null"}]}
     reply = await world.client("POST", CRDS, definition(version(schema=schema)))
     assert reply.status == 201, reply.body
-    assert "x-kubernetes-validations" in reply.header("warning")
+    assert "x-kubernetes-validations[0]: kept, but orch does not check this rule" in (
+        reply.header("warning")
+    )
+
+
+async def test_rules_are_checked_at_create_and_update(world):
+    pytest.importorskip("cel")
+    rules = [
+        {"rule": "self.size <= self.replicas * 3", "message": "size goes by replicas"},
+        {
+            "rule": "self.size >= oldSelf.size",
+            "messageExpression": "'size may not shrink below ' + string(oldSelf.size)",
+            "reason": "FieldValueForbidden",
+            "fieldPath": ".size",
+        },
+    ]
+    schema = deepcopy(SCHEMA)
+    schema["properties"]["spec"]["x-kubernetes-validations"] = rules
+    async with serving(world):
+        await established(world, definition(version(schema=schema)))
+        refused = await world.client("POST", WIDGETS, widget(size=5))
+        assert refused.status == 422
+        assert refused.json["message"] == (
+            'Widget.example.com "one" is invalid: spec: Invalid value: "object": size goes by '
+            "replicas"
+        )
+        await world.create(WIDGETS, widget(size=3))
+        shrunk = await merge(world, f"{WIDGETS}/one", {"spec": {"size": 2}})
+        assert shrunk.json["message"].endswith("spec.size: Forbidden: size may not shrink below 3")
+        assert (await merge(world, f"{WIDGETS}/one", {"spec": {"color": "blue"}})).status == 200
 
 
 async def test_a_deprecated_version_warns(world):
