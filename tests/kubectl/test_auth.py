@@ -30,7 +30,8 @@ def test_can_i(kubectl, bench):
 @pytest.mark.command("`auth reconcile`")
 def test_reconcile(kubectl, bench):
     role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r"},
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "r", "namespace": bench.namespace},  # kubectl fills none in here
         "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
     }  # fmt: skip
     kubectl("auth", "reconcile", "-f", bench.file("r.yaml", role))
