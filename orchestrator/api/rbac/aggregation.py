@@ -6,6 +6,8 @@ Source: Kubernetes documentation, "Aggregated ClusterRoles".
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from orchestrator.api.labels import from_document
 
 Document = Mapping[str, Any]
@@ -24,7 +26,7 @@ def aggregated_rules(role: Document, roles: Iterable[Document]) -> list[dict[str
         roles: all ClusterRoles; the role itself is passed over.
     """
     known = sorted(roles, key=lambda other: str(other["metadata"]["name"]))
-    rules: list[dict[str, Any]] = []
+    rules: dict[bytes, dict[str, Any]] = {}
     for document in role["aggregationRule"]["clusterRoleSelectors"]:
         selector = from_document(document)
         for other in known:
@@ -32,5 +34,6 @@ def aggregated_rules(role: Document, roles: Iterable[Document]) -> list[dict[str
             if meta["name"] == role["metadata"]["name"]:
                 continue
             if selector.matches(meta.get("labels") or {}):
-                rules += [rule for rule in other.get("rules") or () if rule not in rules]
-    return rules
+                for rule in other.get("rules") or ():
+                    rules.setdefault(msgspec.json.encode(rule, order="sorted"), rule)
+    return list(rules.values())

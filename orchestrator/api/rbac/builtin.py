@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from orchestrator.api.rbac.aggregation import aggregated_rules, is_aggregated
-from orchestrator.api.rbac.rules import ALL, RBAC_GROUP, PolicyRule
+from orchestrator.api.rbac.escalation import uncovered
+from orchestrator.api.rbac.rules import ALL, RBAC_GROUP, PolicyRule, rule_of, rules_of
 
 Document = dict[str, Any]
 
@@ -175,9 +176,13 @@ def completed(stored: Mapping[str, Any], wanted: Document) -> Document | None:
     annotations = stored["metadata"].get("annotations") or {}
     if annotations.get(AUTOUPDATE) == "false":
         return None
-    field = "subjects" if "roleRef" in wanted else "rules"
-    have = stored.get(field) or []
-    lacking = [item for item in wanted.get(field) or () if item not in have]
+    if "roleRef" in wanted:
+        field, have = "subjects", stored.get("subjects") or []
+        lacking = [item for item in wanted["subjects"] if item not in have]
+    else:
+        field, have = "rules", stored.get("rules") or []
+        held = rules_of(stored)
+        lacking = [rule for rule in wanted["rules"] if uncovered(held, (rule_of(rule),))]
     if not lacking or is_aggregated(stored):
         return None
     return {field: [*have, *lacking]}

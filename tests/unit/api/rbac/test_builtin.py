@@ -44,6 +44,8 @@ def test_what_was_taken_away_is_put_back_and_what_was_added_stays():
     own = {"verbs": ["get"], "nonResourceURLs": ["/own"]}
     stored = {**wanted, "rules": [own]}
     assert completed(stored, wanted) == {"rules": [own, *wanted["rules"]]}
+    wider = {**wanted, "rules": [{**wanted["rules"][0], "verbs": ["get", "head"]}]}
+    assert completed(wider, wanted) is None
     annotations = {"rbac.authorization.kubernetes.io/autoupdate": "false"}
     stored = {**stored, "metadata": {**stored["metadata"], "annotations": annotations}}
     assert completed(stored, wanted) is None

@@ -85,7 +85,7 @@ WISHES = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=60, deadline=None)
 @given(RULES, RULES)
 def test_what_is_covered_allows_nothing_new(held, wanted):
     """Whoever may hand rules out could have done everything that the rules allow."""
@@ -106,6 +106,7 @@ def test_what_is_covered_allows_nothing_new(held, wanted):
     assert all(covered.allow_path(*there) for there in paths)
 
 
+@settings(max_examples=60, deadline=None)
 @given(RULES)
 def test_one_may_always_hand_out_what_one_has(held):
     assert uncovered(held, held) == []

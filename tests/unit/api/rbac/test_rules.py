@@ -1,7 +1,7 @@
 """Which rule allows what; the index decides as a plain look at every binding would."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.api.rbac.grants import Grants
@@ -151,6 +151,7 @@ def plain(roles, bindings, asker, wish, path):
     return found
 
 
+@settings(max_examples=60, deadline=None)
 @given(STEPS, st.lists(st.tuples(ASKERS, WISHES), min_size=1, max_size=4))
 def test_the_index_decides_as_a_look_at_every_binding(steps, questions):
     index, roles, bindings = RuleIndex(), {}, {}
@@ -179,6 +180,7 @@ def test_the_index_decides_as_a_look_at_every_binding(steps, questions):
             assert index.allow_path(asker, "get", "/x/y") is expected[1]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(RULES, max_size=6), st.lists(WISHES, min_size=1, max_size=5))
 def test_a_rule_too_large_to_multiply_out_decides_the_same(documents, wishes):
     held = [rule_of(document) for document in documents]
