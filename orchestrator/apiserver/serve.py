@@ -19,6 +19,7 @@ from uvicorn import Config, Server
 from orchestrator.apiserver.ports import bind
 from orchestrator.apiserver.protocol import ApiProtocol
 from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.apiserver.websocket_protocol import ApiWebSocket
 from orchestrator.kit.aio.tasks import spawn
 
 _log: Final = structlog.get_logger("apiserver")
@@ -72,8 +73,9 @@ async def serve(
         app=app,
         loop="none",
         http=ApiProtocol,
-        ws="wsproto",
+        ws=ApiWebSocket,
         ws_per_message_deflate=False,  # costs more than it saves, and what is sent is files
+        ws_ping_interval=5.0,
         ws_ping_timeout=None,  # a slow command holds up its client's pongs; TCP tells the dead
         lifespan="on",
         log_config=None,

@@ -66,12 +66,13 @@ class ChannelForwarding:
             await self._send(2 * index + 1, number)
         downs = [spawn(self._down(i, p), name="forward.down") for i, p in enumerate(self._ports)]
         up = spawn(self._up(), name="forward.up")
+        gone = spawn(self._socket.wait_gone(), name="forward.gone")
         every_down = asyncio.ensure_future(asyncio.wait(downs))
         try:
-            await asyncio.wait({up, every_down}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({up, gone, every_down}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             every_down.cancel()
-            tasks = [up, *downs]
+            tasks = [up, gone, *downs]
             for task in tasks:
                 task.cancel()
             await asyncio.wait([*tasks, every_down])

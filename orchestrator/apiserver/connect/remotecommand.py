@@ -63,6 +63,10 @@ class CommandClient(Protocol):
         """Passes output on, once there is room; drops what the client did not ask for."""
         ...
 
+    async def wait_gone(self) -> None:
+        """Returns once the client is gone, also while nobody receives."""
+        ...
+
     async def finish(self, status: Status) -> None:
         """Says how it ended, and closes."""
         ...
@@ -123,6 +127,7 @@ async def run_command(
     tasks = [
         showing,
         spawn(_feed(session, client, idle, first), name="connect.input"),
+        spawn(client.wait_gone(), name="connect.gone"),
         spawn(idle.wait(), name="connect.idle"),
         spawn(_wait(stop), name="connect.stop"),
     ]

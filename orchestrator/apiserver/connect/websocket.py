@@ -3,6 +3,7 @@
 Source: ASGI 3, WebSocket specification, with the `websocket.http.response` extension.
 """
 
+import asyncio
 from typing import Any, Final
 
 from orchestrator.apiserver.connect import channels, statuses
@@ -23,6 +24,8 @@ from orchestrator.kit.errors import BadRequest
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 UNREADABLE: Final = 1002
+GONE_KEY: Final = "orch.gone"
+"""In the extensions of a scope: an event that is set once the client is gone."""
 
 
 def is_websocket(request: Request) -> bool:
@@ -70,6 +73,12 @@ class WebSocket:
             raise ClientGone
         data: bytes | str | None = message.get("bytes")
         return data if data is not None else str(message.get("text", ""))
+
+    async def wait_gone(self) -> None:
+        """Returns once the client is gone, also while nobody receives."""
+        fields: Any = self._request.scope
+        gone = (fields.get("extensions") or {}).get(GONE_KEY) or asyncio.Event()
+        await gone.wait()
 
     async def send(self, data: bytes | str) -> None:
         """Sends a message, once there is room.
@@ -150,6 +159,10 @@ class WebSocketClient:
                 await self._socket.send(channels.encode(self._protocol, channels.STDERR, data))
         elif self._options.stdout:
             await self._socket.send(channels.encode(self._protocol, channels.STDOUT, data))
+
+    async def wait_gone(self) -> None:
+        """See `CommandClient`."""
+        await self._socket.wait_gone()
 
     async def finish(self, status: Status) -> None:
         """See `CommandClient`."""

@@ -77,6 +77,7 @@ class SpdyClient:
         self._version = version
         self._streams: dict[str, SpdyStream] = {}
         self._complete = asyncio.Event()
+        self._gone = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._inputs: asyncio.Queue[Input | None] = asyncio.Queue(1)
         self._readers: list[asyncio.Task[None]] = []
@@ -111,6 +112,7 @@ class SpdyClient:
 
     async def _run(self) -> None:
         await self._connection.run()
+        self._gone.set()
         self._complete.set()
         await self._inputs.put(None)
 
@@ -148,6 +150,10 @@ class SpdyClient:
         found = self._streams.get(stream)
         if found is not None:
             await found.write(data)
+
+    async def wait_gone(self) -> None:
+        """See `CommandClient`."""
+        await self._gone.wait()
 
     async def finish(self, status: Status) -> None:
         """See `CommandClient`."""

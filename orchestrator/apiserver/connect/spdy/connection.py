@@ -27,6 +27,7 @@ from orchestrator.apiserver.connect.spdy.frames import (
     Reset,
     SpdyError,
 )
+from orchestrator.kit.aio.tasks import spawn
 
 _log: Final = structlog.get_logger("apiserver.spdy")
 
@@ -34,6 +35,8 @@ STREAM_BYTES: Final = 256 * 1024
 """A stream with more than this unread holds up its connection."""
 STREAMS: Final = 1024
 """Most streams open at once; the next one is refused."""
+BEAT_S: Final = 5.0
+"""Between pings of ours."""
 _PIECE_BYTES: Final = 32 * 1024
 
 
@@ -153,18 +156,36 @@ class SpdyConnection:
         `on_stream` is told of each new stream, once it was answered; it returns whether it is
         wanted.
         """
+        tasks = [spawn(self._read(), name="spdy.read"), spawn(self._beat(), name="spdy.beat")]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            for stream in self._streams.values():
+                stream.lost()
+            self._streams.clear()
+        for task in tasks:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not isinstance(error, ClientGone):
+                raise error
+
+    async def _read(self) -> None:
         try:
             while data := await self._pipe.read():
                 for frame in self._reader.feed(data):
                     await self._take(frame)
         except SpdyError as error:
             _log.warning("spdy.unreadable", error=str(error))
-        except ClientGone:
-            pass
-        finally:
-            for stream in self._streams.values():
-                stream.lost()
-            self._streams.clear()
+
+    async def _beat(self) -> None:
+        """Finds out that the client is gone while a stream that nobody reads holds `_read` up."""
+        number = 0
+        while True:
+            await asyncio.sleep(BEAT_S)
+            number += 2
+            await self.put(Ping(number))
 
     async def put(self, frame: Frame) -> None:
         """Sends a frame, after those before it.
