@@ -25,13 +25,16 @@ class Catalog:
         rows: Sequence[Resource],
         hidden: Sequence[Resource] = (),
         base: "Catalog | None" = None,
+        previous: "Catalog | None" = None,
     ) -> None:
         """Makes a catalogue.
 
         Args:
             rows: what is served.
             hidden: stored forms that are not served, for look-ups by group-resource.
-            base: a catalogue that may have made the same documents already.
+            base: a catalogue that lives on, and makes the documents of what it holds.
+            previous: the catalogue that this one replaces; what it has made of groups and versions
+                that did not change is taken over.
         """
         self.rows = tuple(rows)
         self._base = base
@@ -43,6 +46,13 @@ class Catalog:
             place = (row.group, row.version)
             self._versions[place] = (*self._versions.get(place, ()), row)
         self._made: dict[Hashable, Any] = {}
+        self._of_versions: dict[tuple[str, str], dict[Hashable, Any]] = {}
+        if previous is not None:
+            self._of_versions = {
+                place: made
+                for place, made in previous._of_versions.items()
+                if previous.of(*place) == self.of(*place)
+            }
 
     def by_resource(self, group_resource: str) -> Resource:
         """The row that objects of an `ObjectKey.resource` are stored by.
@@ -82,7 +92,10 @@ class Catalog:
         base = self._base
         if base is not None and base.of(group, version) == self.of(group, version):
             return base.once_for(group, version, key, make)
-        return self.once((group, version, key), lambda: make(self))
+        made = self._of_versions.setdefault((group, version), {})
+        if key not in made:
+            made[key] = make(self)
+        return cast("T", made[key])
 
 
 STATIC: Final = Catalog(RESOURCES)

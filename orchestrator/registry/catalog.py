@@ -72,7 +72,7 @@ class LiveCatalog:
             return
         served.sort(key=lambda r: (r.group, version_order(r.version), r.plural))
         rows = [*STATIC.rows, *served]
-        self.current = Catalog(rows, hidden, base=STATIC)
+        self.current = Catalog(rows, hidden, base=STATIC, previous=self.current)
 
     def _make(self, item: StoredObject) -> _Made:
         known, since = self._made.get(item.key), item.revision

@@ -460,11 +460,14 @@ async def test_after_a_restart_the_kind_is_there(served):
 
 async def test_documents_of_built_in_groups_are_made_once(served):
     before = (await served.client.get("/openapi/v3")).json["paths"]["apis/apps/v1"]
+    old_catalog = served.registry.catalog.current
     assert document_of("apps", "v1", served.registry.catalog.current) is document_of("apps", "v1")
     other = definition(version(), plural="gears", kind="Gear", group="b.example.com", shortNames=[])
     await established(served, other)
     paths = (await served.client.get("/openapi/v3")).json["paths"]
     assert paths["apis/apps/v1"] == before
+    widgets = document_of("example.com", "v1", served.registry.catalog.current)
+    assert document_of("example.com", "v1", old_catalog) is widgets
     assert {"apis/example.com/v1", "apis/b.example.com/v1"} <= set(paths)
 
 
@@ -588,3 +591,23 @@ async def test_server_side_apply_owns_what_was_applied_and_not_the_defaults(serv
     assert (await apply("c", "&force=true", size=4)).json["spec"]["size"] == 4
     wrong = await apply("a", size=99)
     assert wrong.status in {409, 422}
+
+
+async def test_kinds_without_namespace(world):
+    document = definition(version(**FULL))
+    document["spec"]["scope"] = "Cluster"
+    async with serving(world):
+        await established(world, document)
+        made = await world.create("/apis/example.com/v1/widgets", widget())
+        assert "namespace" not in made["metadata"]
+        assert (await world.client.get(WIDGETS)).status == 404
+        shown = await merge(
+            world, "/apis/example.com/v1/widgets/one/status", {"status": {"phase": "Ready"}}
+        )
+        assert shown.json["status"]["phase"] == "Ready"
+        await world.client("DELETE", f"{CRDS}/widgets.example.com")
+
+        async def gone():
+            return (await world.client.get("/apis/example.com/v1")).status == 404
+
+        await until(gone)
