@@ -75,6 +75,8 @@ from orchestrator.store.store import Store
 
 _log: Final = structlog.get_logger("server")
 _PRUNE_S: Final = 60.0
+_COLLECT: Final = (10_000, 20, 20)
+"""When garbage is looked for: the usual 700 is a handful of requests, and hardly any makes some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ async def _run(state: StateDirectory, settings: ServerSettings) -> None:
             # what the imports made stays for ever: collections need not walk through it each time
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*_COLLECT)
             tasks.supervise("own-certificates", lambda: keeper.run(state.path, tls))
             for name, controller in plane.issuing(root_pair(credentials), keys).items():
                 tasks.supervise(name, controller.run)

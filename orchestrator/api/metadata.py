@@ -5,6 +5,7 @@ Source: Kubernetes API concepts, "Object Names and IDs", "Labels and Selectors";
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Protocol
 
 from orchestrator.api.resources import Resource
@@ -100,13 +101,18 @@ def is_path_segment(text: str) -> list[str]:
 
 def is_qualified_name(text: str) -> list[str]:
     """Faults of "[prefix/]name": keys of labels and annotations, taints, finalizers."""
+    return list(_qualified_faults(text))
+
+
+@lru_cache(maxsize=4096)
+def _qualified_faults(text: str) -> tuple[str, ...]:
     prefix, slash, name = text.rpartition("/")
     faults: list[str] = []
     if "/" in prefix:
-        return [
+        return (
             f"a qualified name {_QUALIFIED_WORDS} with an optional DNS subdomain prefix and '/' "
-            "(e.g. 'example.com/MyName')"
-        ]
+            "(e.g. 'example.com/MyName')",
+        )
     if slash:
         if not prefix:
             faults.append("prefix part must be non-empty")
@@ -118,7 +124,7 @@ def is_qualified_name(text: str) -> list[str]:
         faults.append("name part must be no more than 63 bytes")
     if not _QUALIFIED.fullmatch(name):
         faults.append(f"name part {_QUALIFIED_WORDS}")
-    return faults
+    return tuple(faults)
 
 
 def is_label_value(text: str) -> list[str]:

@@ -60,7 +60,12 @@ def canonical(quantity: Raw) -> str:
     Raises:
         ValueError: no quantity.
     """
-    value, style = _read(str(quantity))
+    return _written(str(quantity))
+
+
+@lru_cache(maxsize=4096)
+def _written(text: str) -> str:
+    value, style = _read(text)
     if not value:
         return "0"
     if style == "binary" and (abs(value) < 1024 or value.denominator != 1):

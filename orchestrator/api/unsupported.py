@@ -6,7 +6,9 @@ this value is not acted on, "!=" that only this one is (or one of several, betwe
 Source: architecture decision D2.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -115,19 +117,42 @@ def warnings(resource: str, document: Mapping[str, Any]) -> list[str]:
 
 def fields_without_effect(resource: str, document: Mapping[str, Any]) -> list[str]:
     """The places in a document that nothing acts on: "spec.volumes[0].nfs"; each once."""
-    found: dict[str, None] = {}
-    for entry in UNSUPPORTED.get(resource, ()):
+    tree = _tree(resource)
+    if not tree:
+        return []
+    found: list[tuple[int, str]] = []
+    _look(tree, document, "", found)
+    found.sort(key=_position)
+    return list(dict.fromkeys(place for _, place in found))
+
+
+@dataclass(slots=True)
+class _Step:
+    """What the table says below one field; one walk over a document serves all its entries.
+
+    Attributes:
+        entries: that end here: position in the table, operator, value.
+        below: by name of the field in this object.
+        inside: by name of the field in the items of this list.
+    """
+
+    entries: list[tuple[int, str, str]] = field(default_factory=list)
+    below: "dict[str, _Step]" = field(default_factory=dict)
+    inside: "dict[str, _Step]" = field(default_factory=dict)
+
+
+@cache
+def _tree(resource: str) -> dict[str, _Step]:
+    root = _Step()
+    for position, entry in enumerate(UNSUPPORTED.get(resource, ())):
         path, operator, value = _condition(entry)
-        for place, here in _walk(document, path.split("."), ""):
-            text = _text(here)
-            if operator == "=" and text != value:
-                continue
-            if operator == "!=" and text in value.split("|"):
-                continue
-            if here in ({}, [], "") or (here is None):
-                continue
-            found[f"{place}={text}" if operator else place] = None
-    return list(found)
+        step, in_items = root, False
+        for word in path.split("."):
+            name, brackets, _ = word.partition("[]")
+            step = (step.inside if in_items else step.below).setdefault(name, _Step())
+            in_items = bool(brackets)
+        step.entries.append((position, operator, value))
+    return root.below
 
 
 def _condition(entry: str) -> tuple[str, str, str]:
@@ -138,22 +163,38 @@ def _condition(entry: str) -> tuple[str, str, str]:
     return entry, "", ""
 
 
-def _walk(value: Any, steps: list[str], place: str) -> Iterator[tuple[str, Any]]:
-    if not steps:
-        yield place, value
+def _look(
+    steps: dict[str, _Step], value: Mapping[str, Any], place: str, found: list[tuple[int, str]]
+) -> None:
+    for name, here in value.items():
+        step = steps.get(name)
+        if step is None:
+            continue
+        path = f"{place}.{name}" if place else name
+        if step.entries:
+            _judge(step, here, path, found)
+        if step.below and isinstance(here, dict | Mapping):
+            _look(step.below, here, path, found)
+        if step.inside and isinstance(here, list):
+            for index, item in enumerate(here):
+                if isinstance(item, dict | Mapping):
+                    _look(step.inside, item, f"{path}[{index}]", found)
+
+
+def _judge(step: _Step, value: Any, path: str, found: list[tuple[int, str]]) -> None:
+    if value is None or value in ({}, [], ""):
         return
-    if not isinstance(value, Mapping):
-        return
-    name, brackets, _ = steps[0].partition("[]")
-    if name not in value:
-        return
-    here = f"{place}.{name}" if place else name
-    below = value[name]
-    if not brackets:
-        yield from _walk(below, steps[1:], here)
-    elif isinstance(below, list):
-        for index, item in enumerate(below):
-            yield from _walk(item, steps[1:], f"{here}[{index}]")
+    text = _text(value)
+    for position, operator, wanted in step.entries:
+        if operator == "=" and text != wanted:
+            continue
+        if operator == "!=" and text in wanted.split("|"):
+            continue
+        found.append((position, f"{path}={text}" if operator else path))
+
+
+def _position(found: tuple[int, str]) -> int:
+    return found[0]
 
 
 def _text(value: Any) -> str:

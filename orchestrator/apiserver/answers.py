@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import yaml
 
+from orchestrator.apiserver.cycle import WHOLE_KEY
 from orchestrator.apiserver.errors import encode_status
 from orchestrator.apiserver.negotiation import JSON, AnswerFormat
 from orchestrator.apiserver.request import Request
@@ -99,6 +100,14 @@ class Sender:
             loop = asyncio.get_running_loop()
             body = await loop.run_in_executor(self._executor, _compress, body)
             headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+        extensions: Any = request.scope.get("extensions")
+        if extensions and WHOLE_KEY in extensions:
+            request.started = True
+            message: Any = {
+                "type": WHOLE_KEY, "status": answer.status, "headers": headers, "body": body,
+            }  # fmt: skip
+            await request.send(message)
+            return
         if answer.status != 304:
             headers.append((b"content-length", str(len(body)).encode()))
         await start(request, answer.status, headers)
@@ -133,7 +142,9 @@ def warning_headers(warnings: list[str]) -> list[Header]:
     headers: list[Header] = []
     room = 4096
     for warning in dict.fromkeys(warnings):
-        text = "".join(c if c.isprintable() else " " for c in warning)
+        text = warning
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else " " for c in warning)
         text = text.replace("\\", "\\\\").replace('"', '\\"')
         value = f'299 - "{text}"'.encode()
         room -= len(value)

@@ -13,6 +13,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Protocol
 
 from cryptography import x509
@@ -101,9 +102,7 @@ class Authenticator:
     def by_file(self, token: str) -> Identity | None:
         """Who a token of the token file stands for, or None."""
         owner = self.tokens.owner_of(token) if token else None
-        if owner is None:
-            return None
-        return Identity(owner.user, (*owner.groups, AUTHENTICATED), "token")
+        return None if owner is None else _owner_identity(owner)
 
     def _by_token(self, token: str, how: str) -> Identity:
         found = self.by_file(token)
@@ -111,7 +110,12 @@ class Authenticator:
             found = self.accounts.identify(token)
         if found is None:
             raise Unauthorized("Unauthorized")
-        return replace(found, proved_by=how)
+        return found if found.proved_by == how else replace(found, proved_by=how)
+
+
+@lru_cache(maxsize=256)
+def _owner_identity(owner: TokenOwner) -> Identity:
+    return Identity(owner.user, (*owner.groups, AUTHENTICATED), "token")
 
 
 def _authorization(scope: Scope) -> str:

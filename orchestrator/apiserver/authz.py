@@ -32,7 +32,9 @@ _BINDINGS: Final = (f"clusterrolebindings.{RBAC_GROUP}", f"rolebindings.{RBAC_GR
 
 def is_public(path: str) -> bool:
     """Whether a path is served to everyone."""
-    return any(path == root or path.startswith(f"{root}/") for root in _PUBLIC)
+    return path.startswith(_PUBLIC) and any(
+        path == root or path.startswith(f"{root}/") for root in _PUBLIC
+    )
 
 
 class Authorizer:

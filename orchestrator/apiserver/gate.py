@@ -17,6 +17,7 @@ from orchestrator.apiserver.answers import Answer, Sender
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.connect.upgrade import UPGRADED, answering
+from orchestrator.apiserver.cycle import WHOLE_KEY
 from orchestrator.apiserver.errors import encode_status
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.identity import ANONYMOUS, Identity
@@ -61,6 +62,7 @@ class Gate:
         self._metrics = metrics
         self._sender = sender
         self._clock = clock
+        self._log = _log.bind()  # binding for each request costs more than the request's line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection event: a request, a WebSocket handshake, or the lifespan."""
@@ -79,7 +81,7 @@ class Gate:
 
         async def watched_send(message: Any) -> None:
             nonlocal code, streamed
-            if message["type"] == "http.response.start":
+            if message["type"] in {"http.response.start", WHOLE_KEY}:
                 code = message["status"]
             elif message["type"] == "websocket.accept":
                 code, streamed = 101, True
@@ -117,7 +119,7 @@ class Gate:
             took_s = self._clock.monotonic() - began_s
             self._metrics.request_done(scope, code, took_s, streamed=streamed)
             verb, resource = labels_of(scope)
-            _log.debug(
+            self._log.debug(
                 "request", verb=verb, resource=resource, path=path, code=code,
                 user=identity_of(scope).user, took_ms=round(took_s * 1000, 2),
             )  # fmt: skip
@@ -157,4 +159,6 @@ class Gate:
 
 
 def _is_below(path: str, roots: tuple[str, ...]) -> bool:
-    return any(path == root or path.startswith(f"{root}/") for root in roots)
+    return path.startswith(roots) and any(
+        path == root or path.startswith(f"{root}/") for root in roots
+    )

@@ -30,6 +30,7 @@ class ApiMetrics:
 
     def __init__(self, collector: CollectorRegistry) -> None:
         self.collector = collector
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram | None]] = {}
         self._requests = Counter(
             "apiserver_request",
             "Requests by verb, resource and HTTP code.",
@@ -59,9 +60,19 @@ class ApiMetrics:
     def request_done(self, scope: Scope, code: int, took_s: float, *, streamed: bool) -> None:
         """Counts a finished request."""
         verb, resource = labels_of(scope)
-        self._requests.labels(verb, resource, str(code)).inc()
+        place = (verb, resource, code)
+        if place not in self._series:  # looking a series up by its labels costs more than counting
+            self._series[place] = (
+                self._requests.labels(verb, resource, str(code)),
+                None if streamed else self._durations.labels(verb, resource),
+            )
+        requests, durations = self._series[place]
+        requests.inc()
         if not streamed:
-            self._durations.labels(verb, resource).observe(took_s)
+            if durations is None:
+                durations = self._durations.labels(verb, resource)
+                self._series[place] = (requests, durations)
+            durations.observe(took_s)
 
     def stream_opened(self, verb: str, resource: str) -> None:
         """Counts a watch or log stream in."""

@@ -10,12 +10,13 @@ implements the ASGI TLS extension. Its minor version is pinned because of this m
 
 import asyncio
 import ssl
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.apiserver.authn import PEER_KEY, Peer
 from orchestrator.apiserver.connect.upgrade import SPDY, TAKEOVER_KEY
+from orchestrator.apiserver.cycle import WHOLE_KEY, ApiCycle
 from orchestrator.remote.dialer import SocketStream
 
 MAX_HEAD_BYTES: Final = 128 * 1024
@@ -79,9 +80,15 @@ class ApiProtocol(HttpToolsProtocol):
         """Called by the parser when a request's head is complete."""
         self._in_head = False
         self._first_head_done()
+        extensions: dict[str, Any] = {WHOLE_KEY: {}}
         if self._get_upgrade() == SPDY:
-            self.scope["extensions"] = {TAKEOVER_KEY: {"take": self.take_over}}
+            extensions[TAKEOVER_KEY] = {"take": self.take_over}
+        self.scope["extensions"] = extensions
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            # uvicorn has no place to name the class; the request's task has not begun yet
+            self.cycle.__class__ = ApiCycle
 
     def _unsupported_upgrade_warning(self) -> None:
         if self._get_upgrade() != SPDY:

@@ -21,11 +21,14 @@ class Query:
     __slots__ = ("_first", "pairs")
 
     def __init__(self, raw: bytes) -> None:
+        self._first: dict[str, str] = {}
+        self.pairs: list[tuple[str, str]] = []
+        if not raw:
+            return
         try:
             self.pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=200)
         except ValueError as error:
             raise BadRequest(f"the query string cannot be read: {error}") from error
-        self._first: dict[str, str] = {}
         for name, value in self.pairs:
             self._first.setdefault(name, value)
 

@@ -6,6 +6,7 @@ All times are seconds. `wall` is since the epoch (for timestamps that people rea
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -35,7 +36,12 @@ class SystemClock:
 
 def rfc3339(wall_s: float) -> str:
     """Whole-second RFC 3339 in UTC with `Z`, as `metadata.creationTimestamp` is written."""
-    return datetime.fromtimestamp(int(wall_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _rfc3339(int(wall_s))
+
+
+@lru_cache(maxsize=16)
+def _rfc3339(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rfc3339_micro(wall_s: float) -> str:

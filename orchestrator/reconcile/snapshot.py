@@ -13,6 +13,7 @@ from typing import Final, TypeVar, cast
 
 from orchestrator.api import labels
 from orchestrator.api.types.meta import LabelSelector, ObjectMeta, View
+from orchestrator.api.types.pod import Pod
 from orchestrator.kit.ids import ObjectKey, Revision
 from orchestrator.store.objects import StoredObject, StoreEvent
 from orchestrator.store.store import Store
@@ -162,5 +163,4 @@ class Snapshot:
 
 def node_of(pod: StoredObject) -> str:
     """`spec.nodeName` of a pod; "" while it is not bound."""
-    name: str = (pod.doc.get("spec") or {}).get("nodeName") or ""
-    return name
+    return view_as(pod, Pod).spec.node_name

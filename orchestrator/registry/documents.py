@@ -103,18 +103,26 @@ def without_nulls(source: Mapping[str, Any]) -> Document:
     Raises:
         BadRequest: a list holds null.
     """
-    return {key: _copied(value, key) for key, value in source.items() if value is not None}
+    return {
+        key: value if type(value) in _ATOMS else _copied(value, key)
+        for key, value in source.items()
+        if value is not None
+    }
+
+
+_ATOMS: Final = frozenset({str, int, bool, float})
+"""Most values are one of these; asking for more than their type would cost more than the copy."""
 
 
 def _copied(value: Any, key: str = "") -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return without_nulls(value)
     if isinstance(value, list | tuple):
         if key == "enum":  # of a schema, which may allow null; no other field of this name is
             return copied(list(value))
-        if any(item is None for item in value):
+        if None in value:
             raise BadRequest("a list in the object holds null; its items must have values")
-        return [_copied(item) for item in value]
+        return [item if type(item) in _ATOMS else _copied(item) for item in value]
     return value
 
 

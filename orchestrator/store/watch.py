@@ -6,7 +6,6 @@ Source: Kubernetes API concepts, "Efficient detection of changes".
 """
 
 import asyncio
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 
@@ -128,8 +127,12 @@ class WatchHub:
         if since is not None:
             if since < self._floor:
                 raise Expired(f"too old resource version: {since} ({self._floor})")
-            revisions = [e.object.revision for e in self._events]
-            missed = list(self._events)[bisect_right(revisions, since) :]
+            missed: list[StoreEvent] = []
+            for event in reversed(self._events):  # hardly any, of some ten thousand
+                if event.object.revision <= since:
+                    break
+                missed.append(event)
+            missed.reverse()
             watch._capacity = max(capacity, len(missed) + 1)  # its own hub
             for event in missed:
                 watch.offer(event)

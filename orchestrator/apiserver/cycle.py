@@ -1,0 +1,84 @@
+"""One request on its connection: whole answers in one write, and no client that reads for ever.
+
+uvicorn writes an answer's head and body apart: two TLS records, two system calls, and two wake-ups
+of the client. A scope with `WHOLE_KEY` among its extensions takes both in one message of that type.
+Big bodies leave in pieces, so that a slow client holds a piece in memory and not all of it; one
+that takes nothing for `STALLED_S` is cut off, or its answer would never end.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+_log: Final = structlog.get_logger("apiserver")
+
+WHOLE_KEY: Final = "orch.answer"
+"""Extension, and type of a message with `status`, `headers` and `body`: a whole answer."""
+PIECE_BYTES: Final = 256 * 1024
+"""Most of a body that is given to the connection at once."""
+STALLED_S: Final = 60.0
+"""How long a client may take nothing of what waits for it."""
+
+_BODILESS: Final = frozenset({204, 304})
+
+
+class ApiCycle(RequestResponseCycle):
+    """As uvicorn's, with whole answers and an end to waiting."""
+
+    async def send(self, message: Any) -> None:
+        """Sends a message; waits while the client reads too slowly, though not for ever."""
+        if self.flow.write_paused and not self.disconnected:
+            await self._drained()
+        if message["type"] == WHOLE_KEY:
+            await self._send_whole(message)
+        else:
+            await super().send(message)
+
+    async def _send_whole(self, message: Any) -> None:
+        if self.disconnected:
+            return
+        if self.response_started:
+            raise RuntimeError("an answer was under way already")
+        status: int = message["status"]
+        body: bytes = message["body"]
+        parts = [STATUS_LINE[status]]
+        for name, value in (*self.default_headers, *message["headers"]):
+            parts += (name, b": ", value, b"\r\n")
+        if status not in _BODILESS:
+            parts.append(b"content-length: %d\r\n" % len(body))
+        parts.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        if self.scope["method"] == "HEAD" or status in _BODILESS:
+            body = b""
+        parts.append(body if len(body) <= PIECE_BYTES else body[:PIECE_BYTES])
+        self.transport.write(b"".join(parts))
+        if not await self._send_rest(memoryview(body)):
+            return
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+
+    async def _send_rest(self, body: memoryview) -> bool:
+        """Whether the client is there still."""
+        for start in range(PIECE_BYTES, len(body), PIECE_BYTES):
+            if self.flow.write_paused:
+                await self._drained()
+            if self.disconnected:
+                return False
+            self.transport.write(body[start : start + PIECE_BYTES])
+        return True
+
+    async def _drained(self) -> None:
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await self.flow.drain()
+        except TimeoutError:
+            _log.warning("request.stalled", path=self.scope["path"], seconds=STALLED_S)
+            self.disconnected = True
+            self.message_event.set()
+            self.transport.abort()
