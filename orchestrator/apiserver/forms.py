@@ -55,6 +55,10 @@ def in_version(resource: Resource, item: StoredObject) -> StoredObject:
     if not converts(resource):
         return item
     custom = resource.custom
+    if custom is not None and item.revision >= custom.since:
+        other = custom.renamed_head
+        if other and item.data.startswith(other):
+            return StoredObject(item.key, item.revision, custom.head + item.data[len(other) :])
     if custom is None or not item.data.startswith(custom.head):
         shown = from_stored(resource, item.doc)
     elif item.revision >= custom.since:

@@ -353,8 +353,3 @@ def test_wait(kubectl, namespace):
     ) as waiting:
         kubectl("delete", "pod", "solo", "-n", namespace, "--force", "--grace-period=0")
         assert waiting.wait(timeout=15) == 0
-
-
-def test_server_side_apply_is_refused_clearly(kubectl, namespace):
-    refused = kubectl.fails("apply", "--server-side", "-n", namespace, "-f", "-", stdin=pod())
-    assert "the body of the request was in an unknown format" in refused

@@ -72,8 +72,20 @@ class CustomVersion:
     @cached_property
     def head(self) -> bytes:
         """How the bytes of an object start that is stored in this version (`Draft.of`)."""
+        return self._head(self.api_version)
+
+    @cached_property
+    def renamed_head(self) -> bytes:
+        """How the bytes of an object start that only its apiVersion tells from this version.
+
+        Empty when the stored version is this one, or its schema is another.
+        """
+        alike = self.stored_version != self.api_version and self.stored_schema is self.schema
+        return self._head(self.stored_version) if alike else b""
+
+    def _head(self, api_version: str) -> bytes:
         kind = self.definition.rpartition(".")[2]
-        return f'{{"kind":"{kind}","apiVersion":"{self.api_version}",'.encode()
+        return f'{{"kind":"{kind}","apiVersion":"{api_version}",'.encode()
 
     @cached_property
     def ruled(self) -> bool:

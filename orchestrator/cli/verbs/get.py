@@ -146,6 +146,8 @@ class _Documents(_Reader):
             raise SystemExit(1)
 
     def _emit(self, document: Any) -> None:
+        for item in document["items"] if document.get("kind") == "List" else [document]:
+            item["metadata"].pop("managedFields", None)  # of no use to people, as kubectl knows
         if self.output == "json":
             click.echo(to_json(document))
         else:

@@ -611,3 +611,17 @@ async def test_kinds_without_namespace(world):
             return (await world.client.get("/apis/example.com/v1")).status == 404
 
         await until(gone)
+
+
+async def test_versions_of_one_schema_differ_in_their_apiversion_only(world):
+    async with serving(world):
+        await established(world, definition(version("v1beta1", storage=False), version()))
+        await world.create(WIDGETS, widget())
+        new = (await world.client.get(f"{WIDGETS}/one")).json
+        old = (await world.client.get(f"{OLD_WIDGETS}/one")).json
+        assert old == {**new, "apiVersion": "example.com/v1beta1"} | {"metadata": old["metadata"]}
+        assert (await world.client.get(OLD_WIDGETS)).json["items"] == [old]
+        patched = await merge(world, f"{OLD_WIDGETS}/one", {"spec": {"size": 4}})
+        assert patched.json["apiVersion"] == "example.com/v1beta1"
+        (item,) = world.store.list("widgets.example.com")
+        assert (item.doc["apiVersion"], item.doc["spec"]["size"]) == ("example.com/v1", 4)
