@@ -35,10 +35,12 @@ from orchestrator.bootstrap.state import StateDirectory, own_names
 from orchestrator.controllers.accounttoken.controller import accounttoken_controller
 from orchestrator.controllers.certificate.controller import certificate_controller
 from orchestrator.controllers.clusterrole.controller import clusterrole_controller
+from orchestrator.controllers.cronjob.controller import cron_job_controller
 from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
+from orchestrator.controllers.job.controller import job_controller
 from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
 from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSettings
@@ -267,6 +269,8 @@ class ControlPlane:
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "deployments": deployment_controller(informers, carry_out, clock, rng).run,
             "replicasets": replicaset_controller(informers, carry_out, clock, rng).run,
+            "jobs": job_controller(informers, carry_out, clock, rng).run,
+            "cronjobs": cron_job_controller(informers, carry_out, clock, rng).run,
             "endpoints": endpoints_controller(informers, carry_out, rng).run,
             "namespaces": namespace_controller(informers, carry_out, clock, rng).run,
             "serviceaccounts": serviceaccount_controller(informers, carry_out, rng).run,

@@ -248,12 +248,10 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         stored_as="horizontalpodautoscalers.autoscaling",
     ),
     _grouped(
-        "batch", "CronJob", "cronjobs", "cj", categories=_ALL, verbs=READ_VERBS,
+        "batch", "CronJob", "cronjobs", "cj", categories=_ALL,
         subresources=(_status("CronJob"),),
     ),
-    _grouped(
-        "batch", "Job", "jobs", categories=_ALL, verbs=READ_VERBS, subresources=(_status("Job"),)
-    ),
+    _grouped("batch", "Job", "jobs", categories=_ALL, subresources=(_status("Job"),)),
     _grouped(
         "certificates.k8s.io", "CertificateSigningRequest", "certificatesigningrequests", "csr",
         namespaced=False,

@@ -80,6 +80,10 @@ UNSUPPORTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "pods": tuple(f"spec.{path}" for path in _POD_SPEC),
     "deployments.apps": _WORKLOAD,
     "replicasets.apps": _WORKLOAD,
+    "jobs.batch": (*_WORKLOAD, "spec.managedBy"),
+    "cronjobs.batch": tuple(
+        f"spec.jobTemplate.spec.template.spec.{path}" for path in _POD_SPEC
+    ),
     "services": (
         "spec.allocateLoadBalancerNodePorts=false",
         "spec.externalIPs",

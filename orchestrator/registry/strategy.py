@@ -58,6 +58,8 @@ _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
     "replicasets.apps": Strategy(status=True, generation=True),
     "endpointslices.discovery.k8s.io": Strategy(generation=True),
     "ingressclasses.networking.k8s.io": Strategy(generation=True),
+    "cronjobs.batch": Strategy(status=True, generation=True),
+    "jobs.batch": Strategy(status=True, generation=True),
     "ingresses.networking.k8s.io": Strategy(status=True, generation=True),
     "networkpolicies.networking.k8s.io": Strategy(generation=True),
 })  # fmt: skip
@@ -100,8 +102,32 @@ def prepare_create(
         meta["generation"] = 1
     if strategy.status and not strategy.status_at_create:
         document.pop("status", None)
+    if resource.resource == "jobs.batch":
+        _select_own_pods(document, uid)
     if resource.resource == "namespaces":
         document["spec"] = {"finalizers": [NAMESPACE_FINALIZER]}
+
+
+def _select_own_pods(job: Document, uid: str) -> None:
+    """A Job finds its pods by labels that nobody else can have.
+
+    Source: Kubernetes' jobStrategy.generateSelector.
+    """
+    spec = job.setdefault("spec", {})
+    if spec.get("manualSelector"):
+        return
+    name = job["metadata"].get("name", "")
+    template = spec.setdefault("template", {})
+    meta = template.setdefault("metadata", {})
+    meta["labels"] = {
+        **(meta.get("labels") or {}),
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
+    if not spec.get("selector"):
+        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
 
 
 def prepare_update(

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from orchestrator.controllers.clusterrole.controller import clusterrole_controller
+from orchestrator.controllers.cronjob.controller import cron_job_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
+from orchestrator.controllers.job.controller import job_controller
 from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
 from orchestrator.controllers.replicaset.controller import replicaset_controller
@@ -47,6 +49,8 @@ class Cluster:
         parts = [
             deployment_controller(informers, carry_out, clock, rng),
             replicaset_controller(informers, carry_out, clock, rng),
+            job_controller(informers, carry_out, clock, rng),
+            cron_job_controller(informers, carry_out, clock, rng),
             endpoints_controller(informers, carry_out, rng),
             namespace_controller(informers, carry_out, clock, rng),
             garbage_controller(informers, carry_out, rng, self.registry.catalog),

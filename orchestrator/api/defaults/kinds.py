@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from orchestrator.api.custom.definition import default_definition
 from orchestrator.api.custom.words import CRDS
+from orchestrator.api.defaults.batch import default_cron_job, default_job
 from orchestrator.api.defaults.cluster import (
     default_event,
     default_namespace,
@@ -26,7 +27,9 @@ Defaulter = Callable[[dict[str, Any]], None]
 
 _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "clusterrolebindings.rbac.authorization.k8s.io": default_binding,
+    "cronjobs.batch": default_cron_job,
     "deployments.apps": default_deployment,
+    "jobs.batch": default_job,
     CRDS: default_definition,
     "endpoints": default_endpoints,
     "endpointslices.discovery.k8s.io": default_endpoint_slice,

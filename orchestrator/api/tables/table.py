@@ -8,7 +8,16 @@ from typing import Any, Final
 from orchestrator.api.certificates import CSRS
 from orchestrator.api.custom import columns
 from orchestrator.api.resources import Resource
-from orchestrator.api.tables import certificate, cluster, networking, pod, rbac, service, workload
+from orchestrator.api.tables import (
+    batch,
+    certificate,
+    cluster,
+    networking,
+    pod,
+    rbac,
+    service,
+    workload,
+)
 from orchestrator.api.tables.cells import NAME, Cell, Column, Document
 
 _Cells = Callable[[Document, float], list[Cell]]
@@ -33,6 +42,8 @@ _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
         rbac.BINDING_COLUMNS, rbac.binding_cells
     ),
     "configmaps": _Printer(cluster.CONFIG_MAP_COLUMNS, cluster.config_map_cells),
+    "cronjobs.batch": _Printer(batch.CRON_JOB_COLUMNS, batch.cron_job_cells),
+    "jobs.batch": _Printer(batch.JOB_COLUMNS, batch.job_cells),
     "deployments.apps": _Printer(workload.DEPLOYMENT_COLUMNS, workload.deployment_cells),
     "endpoints": _Printer(service.ENDPOINTS_COLUMNS, service.endpoints_cells),
     "endpointslices.discovery.k8s.io": _Printer(service.SLICE_COLUMNS, service.slice_cells),

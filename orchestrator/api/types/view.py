@@ -8,7 +8,7 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
-from orchestrator.api.types import apps, config, networking, node, pod, service
+from orchestrator.api.types import apps, batch, config, networking, node, pod, service
 from orchestrator.api.types.meta import PartialObject, View
 
 ViewT = TypeVar("ViewT", bound=View)
@@ -24,6 +24,8 @@ VIEWS: Final[dict[str, type[View]]] = {
     "deployments.apps": apps.Deployment,
     "replicasets.apps": apps.ReplicaSet,
     "endpointslices.discovery.k8s.io": apps.EndpointSlice,
+    "cronjobs.batch": batch.CronJob,
+    "jobs.batch": batch.Job,
     "ingressclasses.networking.k8s.io": networking.IngressClass,
     "ingresses.networking.k8s.io": networking.Ingress,
     "leases.coordination.k8s.io": apps.Lease,

@@ -14,6 +14,7 @@ from orchestrator.api.custom.words import CRDS
 from orchestrator.api.resources import Resource
 from orchestrator.api.validation import (
     certificate,
+    batch,
     cluster,
     ephemeral,
     events,
@@ -36,7 +37,9 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "clusterroles.rbac.authorization.k8s.io": rbac.validate_cluster_role,
     CRDS: definition.validate_definition,
     "configmaps": cluster.validate_config_map,
+    "cronjobs.batch": batch.validate_cron_job,
     "deployments.apps": workload.validate_deployment,
+    "jobs.batch": batch.validate_job,
     "endpoints": service.validate_endpoints,
     "endpointslices.discovery.k8s.io": service.validate_endpoint_slice,
     "events": cluster.validate_event,
@@ -61,6 +64,7 @@ _UPDATE_CHECKS: Final[Mapping[str, _UpdateCheck]] = MappingProxyType({
     CRDS: definition.validate_definition_update,
     "configmaps": cluster.validate_config_map_update,
     "deployments.apps": workload.validate_workload_update,
+    "jobs.batch": batch.validate_job_update,
     "endpointslices.discovery.k8s.io": service.validate_endpoint_slice_update,
     "ingressclasses.networking.k8s.io": networking.validate_ingress_class_update,
     "nodes": cluster.validate_node_update,
