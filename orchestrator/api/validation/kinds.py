@@ -13,8 +13,8 @@ from orchestrator.api.custom.version import CustomVersion
 from orchestrator.api.custom.words import CRDS
 from orchestrator.api.resources import Resource
 from orchestrator.api.validation import (
-    certificate,
     batch,
+    certificate,
     cluster,
     ephemeral,
     events,
