@@ -369,4 +369,4 @@ def test_every_kind_has_a_table_with_a_name(resource):
 
 
 def test_a_kind_without_columns_of_its_own():
-    assert row("jobs.batch", {}) == {"Name": "a", "Created At": CREATED}
+    assert row("podtemplates", {}) == {"Name": "a", "Created At": CREATED}
