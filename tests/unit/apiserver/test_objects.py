@@ -364,7 +364,7 @@ async def test_binding_and_eviction(world):
         ("POST", "/api/v1/nodes/n"),
         ("PATCH", PODS),
         ("PUT", PODS),
-        ("POST", "/apis/batch/v1/namespaces/default/jobs"),
+        ("POST", "/api/v1/namespaces/default/podtemplates"),
         ("DELETE", "/api/v1/namespaces"),
         ("POST", f"{PODS}/web/status"),
         ("DELETE", f"{PODS}/web/log"),
