@@ -87,7 +87,7 @@ async def test_two_creates_at_once_make_one_object(registry):
         ("pods", "nowhere", NotFound),
         ("pods", "", BadRequest),
         ("nodes", "default", BadRequest),
-        ("jobs.batch", "default", MethodNotAllowed),
+        ("podtemplates", "default", MethodNotAllowed),
         ("selfsubjectreviews.authentication.k8s.io", "", MethodNotAllowed),
         ("gadgets", "default", NotFound),
     ],
