@@ -81,7 +81,9 @@ class SessionStreams:
         item = _running(state, container)
         tty = item.info.tty
         session: ExecSession = await state.context.call(
-            state.context.engine.attach(item.info.id, stdin=stdin, tty=tty)
+            state.context.engine.attach(
+                item.info.id, stdin=stdin, tty=tty, once=running.stdin_once(pod.doc, container)
+            )
         )
         return session, tty
 

@@ -9,6 +9,7 @@ from orchestrator.api.types.pod import Pod
 from orchestrator.kit.errors import BadRequest
 from orchestrator.node.observed import Memory, Seen, newest
 from orchestrator.node.spec import SANDBOX
+from orchestrator.store.objects import Document
 
 
 def running_container(containers: Iterable[Seen], memory: Memory, name: str) -> Seen:
@@ -30,6 +31,13 @@ def running_container(containers: Iterable[Seen], memory: Memory, name: str) -> 
     if item.info.state == "restarting":
         raise BadRequest(f"{sentence}: it is waiting to start: CrashLoopBackOff")
     raise BadRequest(f"{sentence}: it has ended with exit code {item.info.exit_code}")
+
+
+def stdin_once(pod: Document, name: str) -> bool:
+    """Whether a container's standard input ends with the first client's."""
+    spec = pod.get("spec") or {}
+    lists = (spec.get(f) or () for f in ("containers", "initContainers", "ephemeralContainers"))
+    return any(c.get("name") == name and c.get("stdinOnce") is True for each in lists for c in each)
 
 
 def port_targets(pod: Pod, containers: Iterable[Seen], port: int) -> list[tuple[str, int]]:

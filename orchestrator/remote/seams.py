@@ -240,7 +240,7 @@ class ExecSession(Protocol):
         ...
 
     async def write_eof(self) -> None:
-        """Ends its standard input."""
+        """Ends its standard input; a terminal's, and one that others may attach to, goes on."""
         ...
 
     async def resize(self, width: int, height: int) -> None:
@@ -351,8 +351,14 @@ class Engine(Protocol):
         """
         ...
 
-    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
-        """Attaches to a container's first process."""
+    async def attach(
+        self, container_id: str, *, stdin: bool, tty: bool, once: bool = False
+    ) -> ExecSession:
+        """Attaches to a container's first process; output from now on.
+
+        `once` says that the container was made with `StdinOnce`: the end of this input is the end
+        of the container's.
+        """
         ...
 
     def events(self, labels: Mapping[str, str]) -> AsyncIterator[EngineEvent]:

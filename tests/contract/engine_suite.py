@@ -336,6 +336,23 @@ class EngineSuite:
             assert await session.exit_code() == 0
             await session.close()
 
+    async def test_the_end_of_a_clients_input_is_not_always_the_containers(
+        self, rig: EngineRig
+    ) -> None:
+        made = await rig.run(rig.CAT, OpenStdin=True)
+        async with asyncio.timeout(DEADLINE_S):
+            for _ in range(2):
+                session = await rig.engine.attach(made, stdin=True, tty=False)
+                await session.write(b"abc\n")
+                await session.write_eof()
+                text = b""
+                async for frame in session.output():
+                    text += frame.data
+                    if text == b"abc\n":
+                        break
+                await session.close()
+        assert (await rig.engine.inspect_container(made)).state == "running"
+
     async def test_exec_in_a_container_that_does_not_run(self, rig: EngineRig) -> None:
         made = await rig.create(rig.SLEEP)
         with pytest.raises(EngineError) as caught:

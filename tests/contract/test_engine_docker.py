@@ -40,7 +40,7 @@ async def test_a_registry_that_does_not_answer_is_told_in_its_words(rig: EngineR
 
 async def test_attach_reads_from_now_on(rig: EngineRig) -> None:
     made = await rig.create(rig.CAT, OpenStdin=True, StdinOnce=True)
-    session = await rig.engine.attach(made, stdin=True, tty=False)
+    session = await rig.engine.attach(made, stdin=True, tty=False, once=True)
     await rig.engine.start_container(made)
     await session.write(b"to and fro\n")
     await session.write_eof()

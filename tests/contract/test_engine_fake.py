@@ -39,7 +39,7 @@ def restart(policy: str) -> dict:
 
 async def test_attach_reads_from_now_on(rig: EngineRig) -> None:
     made = await rig.create(rig.CAT, OpenStdin=True, StdinOnce=True)
-    session = await rig.engine.attach(made, stdin=True, tty=False)
+    session = await rig.engine.attach(made, stdin=True, tty=False, once=True)
     await rig.engine.start_container(made)
     await session.write(b"to and fro\n")
     await session.write_eof()

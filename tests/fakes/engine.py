@@ -328,9 +328,11 @@ class FakeEngine:
                 raise self._error(409, f"Container {container.id} is not running")
             return FakeExec(self.command_of(container, argv), tty=tty, size=size)
 
-    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
+    async def attach(
+        self, container_id: str, *, stdin: bool, tty: bool, once: bool = False
+    ) -> ExecSession:
         async with self._call("attach"):
-            return FakeAttach(self.container(container_id))
+            return FakeAttach(self.container(container_id), ends=once and not tty)
 
     async def events(self, labels: Mapping[str, str]) -> AsyncIterator[EngineEvent]:
         async with self._call("events"):

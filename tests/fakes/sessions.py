@@ -59,8 +59,9 @@ class FakeExec:
 class FakeAttach:
     """A container's first process, from now on."""
 
-    def __init__(self, container: FakeContainer) -> None:
+    def __init__(self, container: FakeContainer, *, ends: bool) -> None:
         self._container = container
+        self._ends = ends
         self._read = len(container.log)
         self._closed = False
 
@@ -80,7 +81,7 @@ class FakeAttach:
             self._container.write(("stdout", data))
 
     async def write_eof(self) -> None:
-        if self._container.program.echo:
+        if self._ends and self._container.program.echo:
             self._container.end(0)
 
     async def resize(self, width: int, height: int) -> None:

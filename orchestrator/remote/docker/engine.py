@@ -350,8 +350,10 @@ class DockerEngine:
         connection = await hijack(self._http, f"{path}/start", body, operation)
         return HijackedSession(connection, tty=tty, resize=resize, exit_code=exit_code)
 
-    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
-        """Attaches to a container's first process; output from now on."""
+    async def attach(
+        self, container_id: str, *, stdin: bool, tty: bool, once: bool = False
+    ) -> ExecSession:
+        """Attaches to a container's first process; see `seams.Engine`."""
         operation = f"attach to container {container_id}"
         path = f"/containers/{quote(container_id)}"
 
@@ -366,7 +368,7 @@ class DockerEngine:
         query = f"stream=1&stdout=1&stderr=1&stdin={_flag(stdin)}"
         query += f"&detachKeys={quote(_NO_DETACH_KEYS)}"
         connection = await hijack(self._http, f"{path}/attach?{query}", None, operation)
-        return HijackedSession(connection, tty=tty, resize=resize, exit_code=exit_code)
+        return HijackedSession(connection, tty=tty, ends=once, resize=resize, exit_code=exit_code)
 
     async def events(self, labels: Mapping[str, str]) -> AsyncIterator[EngineEvent]:
         """Yields container events until the channel is lost, then raises ChannelLost.

@@ -62,7 +62,9 @@ class Hijacked:
 class HijackedSession:
     """An `ExecSession` on a taken-over connection.
 
-    `resize` and `exit_code` go over ordinary calls, which differ between exec and attach.
+    `resize` and `exit_code` go over ordinary calls, which differ between exec and attach. Unless
+    the input `ends` with the client's, the end is kept from the engine: it would take it for the
+    wish to detach, and close the output too. The same goes for a terminal's.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class HijackedSession:
         connection: Hijacked,
         *,
         tty: bool,
+        ends: bool = True,
         resize: Callable[[int, int], Awaitable[None]],
         exit_code: Callable[[], Awaitable[int]],
     ) -> None:
         self._connection = connection
         self._tty = tty
+        self._ends = ends and not tty
         self._resize = resize
         self._exit_code = exit_code
         self._reading = False
@@ -97,8 +101,9 @@ class HijackedSession:
         await self._connection.stream.write(data)
 
     async def write_eof(self) -> None:
-        """Ends its standard input."""
-        await self._connection.stream.write_eof()
+        """Ends its standard input; a terminal's, and one that others may attach to, goes on."""
+        if self._ends:
+            await self._connection.stream.write_eof()
 
     async def resize(self, width: int, height: int) -> None:
         """Sets the terminal's size in cells."""

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.kit.errors import BadRequest
 from orchestrator.node.observed import NEVER, Memory, Seen, Waiting
-from orchestrator.node.running import port_targets, running_container
+from orchestrator.node.running import port_targets, running_container, stdin_once
 from orchestrator.remote.seams import ContainerInfo
 from tests.unit.node.objects import one, pod
 
@@ -43,6 +43,13 @@ def test_what_does_not_run(containers, waiting, why):
         running_container(containers, Memory(waiting=waiting), "c")
     assert caught.value.message.startswith('container not found ("c"): ')
     assert why in caught.value.message
+
+
+def test_whose_input_ends_with_the_first_clients():
+    once = {"name": "a", "stdinOnce": True}
+    document = {"spec": {"containers": [once, {"name": "b"}], "ephemeralContainers": [
+        {"name": "c", "stdinOnce": True}, {"name": "d", "stdin": True}]}}  # fmt: skip
+    assert [name for name in "abcde" if stdin_once(document, name)] == ["a", "c"]
 
 
 def a_pod(**spec):
