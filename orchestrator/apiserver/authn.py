@@ -15,6 +15,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -22,7 +23,7 @@ from litestar.types import Scope
 
 from orchestrator.apiserver.identity import ANONYMOUS, AUTHENTICATED, Identity
 from orchestrator.credentials.tokens import TokenOwner
-from orchestrator.kit.errors import Unauthorized
+from orchestrator.kit.errors import Forbidden, Unauthorized
 
 _BEARER_SUBPROTOCOL = "base64url.bearer.authorization.k8s.io."
 PEER_KEY = "orch.peer"
@@ -123,6 +124,23 @@ def _authorization(scope: Scope) -> str:
         if name == b"authorization":
             return value.decode("latin-1")
     return ""
+
+
+def require_own_page(scope: Scope, identity: Identity) -> None:
+    """Refuses a WebSocket that another site's page opens with its reader's certificate.
+
+    Browsers add a certificate unasked, and WebSockets know no same-origin policy but this header.
+
+    Raises:
+        Forbidden: the page is not ours.
+    """
+    kind: Any = scope["type"]
+    if kind != "websocket" or identity.proved_by != "certificate":
+        return
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    origin = headers.get(b"origin", "")
+    if origin and urlsplit(origin).netloc.lower() != headers.get(b"host", "").lower():
+        raise Forbidden(f"pages of {origin} may not use your certificate here")
 
 
 def _take_subprotocol_token(scope: Scope) -> str:

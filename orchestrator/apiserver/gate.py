@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.apiserver import authz
 from orchestrator.apiserver.answers import Answer, Sender
-from orchestrator.apiserver.authn import Authenticator
+from orchestrator.apiserver.authn import Authenticator, require_own_page
 from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.connect.upgrade import UPGRADED, answering
 from orchestrator.apiserver.cycle import WHOLE_KEY
@@ -133,6 +133,7 @@ class Gate:
             if not public:
                 raise
             return ANONYMOUS
+        require_own_page(scope, identity)
         identity = impersonated(identity, scope, self._authorizer)
         if public or _is_below(path, _DISPATCHED):
             return identity

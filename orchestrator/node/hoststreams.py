@@ -22,7 +22,7 @@ class SessionStreams:
 
     Args:
         node: its name.
-        worker: finds a pod's worker by uid; None while the host is not connected.
+        worker: finds a pod's worker by uid.
     """
 
     def __init__(self, node: str, worker: WorkerOf) -> None:
@@ -104,7 +104,8 @@ class SessionStreams:
     def _state(self, pod: StoredObject, operation: str) -> PodState:
         worker = self._worker(pod.uid)
         if worker is None:
-            raise Unreachable("the host is not connected", node=self._node, operation=operation)
+            words = f"pod {pod.key.name} is not on the host yet, or no longer"
+            raise Unreachable(words, node=self._node, operation=operation)
         return worker.state
 
 

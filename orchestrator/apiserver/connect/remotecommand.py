@@ -21,6 +21,8 @@ _log: Final = structlog.get_logger("apiserver.connect")
 
 FIRST_SIZE_S: Final = 0.25
 """So long a command with a terminal waits for its size: kubectl says it first of all."""
+CALL_S: Final = 30.0
+"""The engine must have answered a question about a command by then."""
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -151,11 +153,15 @@ async def _show(session: ExecSession, client: CommandClient, *, attach: bool, id
             idle.touch()
             await client.send(frame.stream, frame.data)
             idle.touch()
-        status = statuses.SUCCESS if attach else statuses.exited(await session.exit_code())
-    except RemoteError as error:
+        status = statuses.SUCCESS
+        if not attach:
+            async with asyncio.timeout(CALL_S):
+                status = statuses.exited(await session.exit_code())
+    except (RemoteError, TimeoutError) as error:
         _log.warning("connect.lost", error=f"{type(error).__name__}: {error}")
         what = "attaching to container" if attach else "executing command in container"
-        status = statuses.failed(what, error.message)
+        why = error.message if isinstance(error, RemoteError) else "the engine does not answer"
+        status = statuses.failed(what, why)
     await client.finish(status)
 
 
@@ -175,8 +181,12 @@ async def _feed(
                 case StdinEnd():
                     await session.write_eof()
                 case Resize(width, height):
-                    await session.resize(width, height)
-        except RemoteError as error:  # the command has ended or reads no more: the output tells
+                    async with asyncio.timeout(CALL_S):
+                        await session.resize(width, height)
+        except (
+            RemoteError,
+            TimeoutError,
+        ) as error:  # the command has ended or reads no more: the output tells
             deaf = deaf or not isinstance(received, Resize)
             _log.debug("connect.input_refused", error=f"{type(error).__name__}: {error}")
         idle.touch()

@@ -7,11 +7,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
-from orchestrator.apiserver.authn import PEER_KEY, Authenticator, Peer
-from orchestrator.apiserver.identity import ANONYMOUS
+from orchestrator.apiserver.authn import PEER_KEY, Authenticator, Peer, require_own_page
+from orchestrator.apiserver.identity import ANONYMOUS, Identity
 from orchestrator.credentials.authority import create_authority, issue_client
 from orchestrator.credentials.tokens import TokenOwner
-from orchestrator.kit.errors import Unauthorized
+from orchestrator.kit.errors import Forbidden, Unauthorized
 
 
 class Tokens:
@@ -73,3 +73,24 @@ def test_browser_password_reads_only():
         identify(basic("dev"), method="POST")
     with pytest.raises(Unauthorized):
         identify((b"authorization", b"Basic !!"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "proved_by", "origin", "refused"),
+    [
+        ("websocket", "certificate", b"https://evil.example", True),
+        ("websocket", "certificate", b"null", True),
+        ("websocket", "certificate", b"https://orch.example:8080", False),
+        ("websocket", "certificate", b"", False),
+        ("websocket", "token", b"https://dashboard.example", False),
+        ("http", "certificate", b"https://evil.example", False),
+    ],
+)
+def test_pages_of_others_may_not_use_a_certificate_in_websockets(kind, proved_by, origin, refused):
+    headers = [(b"host", b"Orch.example:8080"), *([(b"origin", origin)] if origin else [])]
+    identity = Identity("admin", ("system:masters",), proved_by)
+    if not refused:
+        require_own_page({"type": kind, "headers": headers}, identity)
+        return
+    with pytest.raises(Forbidden, match="may not use your certificate"):
+        require_own_page({"type": kind, "headers": headers}, identity)
