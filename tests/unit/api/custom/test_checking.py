@@ -91,6 +91,33 @@ def test_what_is_fine_is_let_be(value, schema):
     assert causes(value, schema) == []
 
 
+FORMATS = {
+    "byte": ("aGk=", "a"),
+    "cidr": ("10.0.0.0/8", "10.0.0.0"),
+    "date": ("2026-01-02", "2026-1-2"),
+    "date-time": ("2026-01-02T03:04:05Z", "2026-01-02"),
+    "duration": ("1h30m", "1x"),
+    "email": ("a@b.c", "a"),
+    "hostname": ("a.b-c", "a..b"),
+    "ipv4": ("10.0.0.1", "::1"),
+    "ipv6": ("::1", "10.0.0.1"),
+    "mac": ("00:00:5e:00:53:01", "00:00"),
+    "uri": ("https://a/b", "a b"),
+    "uuid": ("3b241101-e2bb-4255-8caf-4136c566a962", "3b241101"),
+}
+
+
+@pytest.mark.parametrize(("name", "texts"), FORMATS.items())
+def test_formats(name, texts):
+    right, wrong = texts
+    assert causes(right, {"type": "string", "format": name}) == []
+    assert "must be of type" in said(wrong, {"type": "string", "format": name})
+
+
+def test_a_long_text_is_no_duration_and_that_is_found_at_once():
+    assert len(causes("1" * 1_000_000, {"type": "string", "format": "duration"})) == 1
+
+
 def test_alternatives_name_what_was_nearest():
     schema = {
         "type": "object",
