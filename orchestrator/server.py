@@ -38,6 +38,7 @@ from orchestrator.controllers.clusterrole.controller import clusterrole_controll
 from orchestrator.controllers.cronjob.controller import cron_job_controller
 from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
+from orchestrator.controllers.disruption.controller import disruption_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
 from orchestrator.controllers.job.controller import job_controller
@@ -269,6 +270,7 @@ class ControlPlane:
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "deployments": deployment_controller(informers, carry_out, clock, rng).run,
             "replicasets": replicaset_controller(informers, carry_out, clock, rng).run,
+            "disruption": disruption_controller(informers, carry_out, clock, rng).run,
             "jobs": job_controller(informers, carry_out, clock, rng).run,
             "cronjobs": cron_job_controller(informers, carry_out, clock, rng).run,
             "endpoints": endpoints_controller(informers, carry_out, rng).run,

@@ -271,7 +271,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     ),
     _grouped("networking.k8s.io", "NetworkPolicy", "networkpolicies", "netpol"),
     _grouped(
-        "policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", verbs=READ_VERBS,
+        "policy", "PodDisruptionBudget", "poddisruptionbudgets", "pdb",
         subresources=(_status("PodDisruptionBudget"),),
     ),
     _grouped(
@@ -283,7 +283,6 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _grouped("rbac.authorization.k8s.io", "Role", "roles"),
     _grouped(
         "scheduling.k8s.io", "PriorityClass", "priorityclasses", "pc", namespaced=False,
-        verbs=READ_VERBS,
     ),
     _grouped(
         "storage.k8s.io", "StorageClass", "storageclasses", "sc", namespaced=False,

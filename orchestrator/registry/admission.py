@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from orchestrator.api.defaults.pod import default_tolerations
 from orchestrator.api.types.config import Namespace
+from orchestrator.api.types.policy import PriorityClass
 from orchestrator.kit.errors import ApiError, Cause
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.registry import faults
@@ -71,6 +72,53 @@ def account_refusal(key: ObjectKey, account: ObjectKey) -> ApiError:
         key,
         f"error looking up service account {account.namespace}/{account.name}: "
         f'serviceaccount "{account.name}" not found',
+    )
+
+
+def admit_priority(
+    key: ObjectKey, pod: Document, named: PriorityClass | None, default: PriorityClass | None
+) -> ApiError | None:
+    """Gives a new pod the priority of its class, in place; or says why it cannot be made.
+
+    Args:
+        key: of the pod.
+        pod: the document, with defaults.
+        named: the class that it names; None when there is none of that name.
+        default: the class of pods that name none; None without one.
+
+    Source: Kubernetes' Priority admission plugin.
+    """
+    spec = pod["spec"]
+    name = spec.get("priorityClassName", "")
+    if name and named is None:
+        return faults.forbidden(key, f"no PriorityClass with name {name} was found")
+    found = named or default
+    if found is not None:
+        spec["priorityClassName"] = found.metadata.name
+    value = found.value if found is not None else 0
+    if spec.get("priority", 0) not in {0, value}:
+        return faults.forbidden(
+            key,
+            f"the integer value of priority ({spec['priority']}) must not be provided in pod "
+            f"spec; priority admission controller computed {value} from the given PriorityClass "
+            "name",
+        )
+    spec["priority"] = value
+    policy = found.preemption_policy if found is not None else "PreemptLowerPriority"
+    spec.setdefault("preemptionPolicy", policy)
+    return None
+
+
+def default_class_refusal(
+    key: ObjectKey, document: Mapping[str, Any], there: PriorityClass | None
+) -> ApiError | None:
+    """Why a class cannot be the default of all pods: another one is."""
+    if not document.get("globalDefault") or there is None or there.metadata.name == key.name:
+        return None
+    name = there.metadata.name
+    return faults.forbidden(
+        key,
+        f"PriorityClass {name} is already marked as default. Only one default can exist",
     )
 
 

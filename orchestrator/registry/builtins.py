@@ -8,6 +8,7 @@ from typing import Final
 
 from orchestrator.api import names
 from orchestrator.api.rbac import builtin
+from orchestrator.api.validation.policy import SYSTEM_CLASSES
 from orchestrator.kit.errors import (
     AlreadyExists,
     Forbidden,
@@ -48,6 +49,12 @@ async def ensure_builtins(store: Store, writer: Writer) -> None:
     key = ObjectKey("ingressclasses.networking.k8s.io", "", "orch")
     if store.get(key) is None:
         await writer.create(faults.resource_of(key.resource), "", _CLASS, WriteOptions())
+    classes = faults.resource_of("priorityclasses.scheduling.k8s.io")
+    for name, value in SYSTEM_CLASSES.items():
+        if store.get(ObjectKey(classes.resource, "", name)) is None:
+            made: Document = {"metadata": {"name": name}, "value": value}
+            made["description"] = "Used for system critical pods that must not be moved."
+            await writer.create(classes, "", made, WriteOptions())
     async with asyncio.TaskGroup() as group:
         for role in builtin.cluster_roles():
             group.create_task(_ensure_whole(store, writer, builtin.CLUSTER_ROLES, role))

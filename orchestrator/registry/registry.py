@@ -24,6 +24,7 @@ from orchestrator.registry.binding import Binder
 from orchestrator.registry.catalog import LiveCatalog
 from orchestrator.registry.deletion import Deleter
 from orchestrator.registry.events import EventRecorder, EventType
+from orchestrator.registry.eviction import Evictor
 from orchestrator.registry.options import Deleted, DeleteOptions, Page, Patch, WriteOptions
 from orchestrator.registry.pages import read_page
 from orchestrator.registry.settings import RegistrySettings
@@ -54,6 +55,7 @@ class Registry:
         self._writer = Writer(store, clock, rng, chosen)
         self._deleter = Deleter(store, clock, self._writer)
         self._binder = Binder(store, clock, self._writer)
+        self._evictor = Evictor(store, clock, self._writer, self._deleter)
         self._events = EventRecorder(
             store, clock, self._writer, self._deleter, chosen.event_ttl_s, self.catalog
         )
@@ -214,6 +216,16 @@ class Registry:
         """
         self._row(key.resource, "delete", key.namespace)
         return await self._deleter.delete(key, options or DeleteOptions())
+
+    async def evict(self, key: ObjectKey, *, options: DeleteOptions | None = None) -> Deleted:
+        """Deletes a pod if its disruption budget allows it.
+
+        Raises:
+            NotFound: it is not there.
+            TooManyRequests: the budget allows no disruption now.
+            ApiError: several budgets select it; as `delete`.
+        """
+        return await self._evictor.evict(key, options or DeleteOptions())
 
     async def delete_collection(
         self,

@@ -59,6 +59,8 @@ _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
     "endpointslices.discovery.k8s.io": Strategy(generation=True),
     "ingressclasses.networking.k8s.io": Strategy(generation=True),
     "cronjobs.batch": Strategy(status=True, generation=True),
+    "poddisruptionbudgets.policy": Strategy(status=True, generation=True),
+    "priorityclasses.scheduling.k8s.io": Strategy(generation=True),
     "jobs.batch": Strategy(status=True, generation=True),
     "ingresses.networking.k8s.io": Strategy(status=True, generation=True),
     "networkpolicies.networking.k8s.io": Strategy(generation=True),

@@ -9,7 +9,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -23,12 +23,12 @@ from orchestrator.api.patch import json_patch, merge_patch
 from orchestrator.api.patch.strategic import strategic_merge
 from orchestrator.api.resources import Resource
 from orchestrator.api.schema.nodes import schema_of
-from orchestrator.api.types.config import Namespace
 from orchestrator.api.validation.kinds import validate_create, validate_update
 from orchestrator.kit.clock import Clock, rfc3339
 from orchestrator.kit.errors import AlreadyExists, BadRequest, Conflict, EntityTooLarge
 from orchestrator.kit.ids import ObjectKey, Revision
-from orchestrator.registry import admission, faults, managing, strategy
+from orchestrator.registry import faults, managing, strategy
+from orchestrator.registry.admitter import Admitter
 from orchestrator.registry.allocation import ServiceAllocator
 from orchestrator.registry.documents import admit_document, fill_in, without_nulls
 from orchestrator.registry.locks import KeyLocks
@@ -60,6 +60,7 @@ class Writer:
         self._rng = rng
         self._settings = settings
         self._allocator = ServiceAllocator(store, settings)
+        self._admitter = Admitter(store, settings)
         self.locks = KeyLocks()
 
     # ------------------------------------------------------------ create
@@ -116,10 +117,7 @@ class Writer:
         if resource.resource == CSRS:
             document["spec"] = requested_by(document.get("spec") or {}, options.requester)
         apply_defaults(resource.resource, document)
-        admission.admit_created(resource.resource, document, self._settings.lost_node_toleration_s)
-        if resource.resource == "pods":
-            account = self._store.get(admission.account_key(document))
-            admission.admit_account(document, account.doc if account is not None else None)
+        self._admitter.complete(resource, key, document)
         causes = validate_create(asked, document)
         if causes:
             raise faults.invalid(asked, key.name, causes)
@@ -131,21 +129,10 @@ class Writer:
         if options.review is not None:
             options.review(key, document, None)
         async with self.locks.hold(key):
-            if namespace:
-                refusal = admission.namespace_refusal(key, self._namespace(namespace))
-                if refusal is not None:
-                    raise refusal
+            self._admitter.require_place(key, document)
             if self._store.get(key) is not None:
                 raise faults.already_exists(key)
-            if resource.resource == "pods":
-                account_key = admission.account_key(document)
-                if self._store.get(account_key) is None:
-                    raise admission.account_refusal(key, account_key)
             return await self.commit(key, None, document, dry_run=options.dry_run)
-
-    def _namespace(self, name: str) -> Namespace | None:
-        found = self._store.get(ObjectKey("namespaces", "", name))
-        return cast("Namespace", found.view) if found is not None else None
 
     # ------------------------------------------------------------ update and patch
 
@@ -298,6 +285,7 @@ class Writer:
         apply_defaults(resource.resource, wanted)
         asked = options.asked or resource
         strategy.count_generation(asked, current, wanted)
+        self._admitter.check(key, wanted)
         causes = validate_update(asked, wanted, current, subresource)
         if causes:
             raise faults.invalid(asked, key.name, causes)

@@ -15,6 +15,7 @@ from orchestrator.api.defaults.cluster import (
 )
 from orchestrator.api.defaults.networking import default_network_policy
 from orchestrator.api.defaults.pod import default_pod
+from orchestrator.api.defaults.policy import default_budget, default_priority_class
 from orchestrator.api.defaults.rbac import default_binding
 from orchestrator.api.defaults.service import (
     default_endpoint_slice,
@@ -37,7 +38,9 @@ _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "namespaces": default_namespace,
     "networkpolicies.networking.k8s.io": default_network_policy,
     "nodes": default_node,
+    "poddisruptionbudgets.policy": default_budget,
     "pods": default_pod,
+    "priorityclasses.scheduling.k8s.io": default_priority_class,
     "replicasets.apps": default_replica_set,
     "rolebindings.rbac.authorization.k8s.io": default_binding,
     "secrets": default_secret,

@@ -14,6 +14,7 @@ from orchestrator.api.tables import (
     cluster,
     networking,
     pod,
+    policy,
     rbac,
     service,
     workload,
@@ -60,6 +61,10 @@ _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
         networking.POLICY_COLUMNS, networking.policy_cells
     ),
     "nodes": _Printer(cluster.NODE_COLUMNS, cluster.node_cells),
+    "poddisruptionbudgets.policy": _Printer(policy.BUDGET_COLUMNS, policy.budget_cells),
+    "priorityclasses.scheduling.k8s.io": _Printer(
+        policy.PRIORITY_COLUMNS, policy.priority_cells
+    ),
     "pods": _Printer(pod.COLUMNS, pod.cells),
     "replicasets.apps": _Printer(workload.REPLICA_SET_COLUMNS, workload.replica_set_cells),
     "rolebindings.rbac.authorization.k8s.io": _Printer(rbac.BINDING_COLUMNS, rbac.binding_cells),

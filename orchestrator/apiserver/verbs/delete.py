@@ -64,18 +64,16 @@ async def delete_collection(services: Services, request: Request, path: ObjectPa
 
 
 async def evict(services: Services, request: Request, path: ObjectPath) -> Answer:
-    """POST pods/NAME/eviction: a delete that a disruption budget could refuse with 429.
-
-    There are no disruption budgets yet, so it always goes through.
-    """
+    """POST pods/NAME/eviction: a delete that a disruption budget can refuse with 429."""
     body = await read_document(request, services.settings.max_depth)
     require_type(body, "policy/v1", "Eviction")
     require_same_name(body, path)
     inner = body.get("deleteOptions")
     if inner is not None and not isinstance(inner, dict):
         raise BadRequest("deleteOptions must be an object")
-    options = _options(inner or {}, dry_run=request.query.text("dryRun") == "All")
-    await services.registry.delete(key_of(path), options=options)
+    dry_run = "All" in (request.query.text("dryRun"), *_texts((inner or {}).get("dryRun")))
+    options = _options(inner or {}, dry_run=dry_run)
+    await services.registry.evict(key_of(path), options=options)
     status = {
         "kind": "Status",
         "apiVersion": "v1",

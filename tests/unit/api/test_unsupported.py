@@ -53,9 +53,9 @@ def test_what_orch_defaults_is_never_warned_about():
 
 
 def test_templates_are_looked_at_too():
-    deployment = {"spec": {"template": {"spec": {"priorityClassName": "high"}}}}
+    deployment = {"spec": {"template": {"spec": {"runtimeClassName": "gvisor"}}}}
     assert unsupported.warnings("deployments.apps", deployment) == [
-        "spec.template.spec.priorityClassName: kept, but orch does not act on this field yet"
+        "spec.template.spec.runtimeClassName: kept, but orch does not act on this field yet"
     ]
 
 

@@ -1,0 +1,84 @@
+"""Asks the cluster about a write: looks up what `admission`'s pure rules need.
+
+Source: Kubernetes concepts, "Admission Control".
+"""
+
+from typing import Final, cast
+
+from orchestrator.api.resources import Resource
+from orchestrator.api.types.config import Namespace
+from orchestrator.api.types.policy import PriorityClass
+from orchestrator.kit.errors import ApiError
+from orchestrator.kit.ids import ObjectKey
+from orchestrator.registry import admission
+from orchestrator.registry.settings import RegistrySettings
+from orchestrator.store.objects import Document
+from orchestrator.store.store import Store
+
+_PRIORITY_CLASSES: Final = "priorityclasses.scheduling.k8s.io"
+
+
+class Admitter:
+    """See the module; its methods read the store's memory and write nothing."""
+
+    def __init__(self, store: Store, settings: RegistrySettings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def complete(self, resource: Resource, key: ObjectKey, document: Document) -> None:
+        """Adds what the cluster gives to a new object, in place; before it is validated.
+
+        Raises:
+            Forbidden: the cluster does not take it.
+        """
+        tolerated_s = self._settings.lost_node_toleration_s
+        admission.admit_created(resource.resource, document, tolerated_s)
+        if resource.resource == "pods":
+            self._give_priority(key, document)
+            account = self._store.get(admission.account_key(document))
+            admission.admit_account(document, account.doc if account is not None else None)
+        self.check(key, document)
+
+    def check(self, key: ObjectKey, document: Document) -> None:
+        """Holds a new or changed object against others of its kind.
+
+        Raises:
+            Forbidden: the cluster does not take it.
+        """
+        if key.resource == _PRIORITY_CLASSES:
+            there = self._default_class()
+            _raise(admission.default_class_refusal(key, document, there))
+
+    def require_place(self, key: ObjectKey, document: Document) -> None:
+        """Refuses an object whose namespace or service account is not there.
+
+        Raises:
+            ApiError: says which.
+        """
+        if key.namespace:
+            _raise(admission.namespace_refusal(key, self._namespace(key.namespace)))
+        if key.resource == "pods":
+            account = admission.account_key(document)
+            if self._store.get(account) is None:
+                raise admission.account_refusal(key, account)
+
+    def _namespace(self, name: str) -> Namespace | None:
+        found = self._store.get(ObjectKey("namespaces", "", name))
+        return cast("Namespace", found.view) if found is not None else None
+
+    def _give_priority(self, key: ObjectKey, document: Document) -> None:
+        name = document["spec"].get("priorityClassName", "")
+        found = self._store.get(ObjectKey(_PRIORITY_CLASSES, "", name)) if name else None
+        named = cast("PriorityClass", found.view) if found is not None else None
+        _raise(admission.admit_priority(key, document, named, self._default_class()))
+
+    def _default_class(self) -> PriorityClass | None:
+        for item in self._store.list(_PRIORITY_CLASSES):
+            if item.doc.get("globalDefault"):
+                return cast("PriorityClass", item.view)
+        return None
+
+
+def _raise(refusal: ApiError | None) -> None:
+    if refusal is not None:
+        raise refusal
