@@ -74,7 +74,7 @@ def error_answer(error: ApiError) -> Answer:
     headers: list[Header] = []
     if error.code == 401:
         headers.append((b"www-authenticate", b'Bearer realm="orch"'))
-    if error.code == 503 and error.retry_after_s:
+    if error.code in {429, 503, 504} and error.retry_after_s:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
     return Answer(encode_status(error), error.code, headers=tuple(headers))
 

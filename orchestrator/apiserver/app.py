@@ -29,6 +29,7 @@ from orchestrator.apiserver.errors import for_http
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.gate import Gate
 from orchestrator.apiserver.health import HealthChecks, health_routes
+from orchestrator.apiserver.lanes import Lanes
 from orchestrator.apiserver.metrics import ApiMetrics
 from orchestrator.apiserver.oidc import discovery_routes
 from orchestrator.apiserver.services import Services
@@ -127,6 +128,7 @@ def build_app(
         clock=clock,
         rng=rng,
         metrics=metrics,
+        lanes=Lanes(settings.requests_in_flight, settings.waiting_per_user, settings.waiting_s),
         open_streams=OpenStreams(metrics),
     )
     litestar = Litestar(

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.api.schema import protobuf
+from orchestrator.api.schema import protobuf, strict
 from orchestrator.apiserver.negotiation import BodyForm, body_form
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.yaml_body import load_yaml
@@ -72,6 +72,19 @@ def decode_json(data: bytes, max_depth: int) -> Any:
     if data.count(b"{") + data.count(b"[") > max_depth:  # else it cannot be too deep
         require_depth(value, max_depth)
     return value
+
+
+def doubled_fields(data: bytes, form: BodyForm, value: Any) -> tuple[str, ...]:
+    """`duplicate field "spec.replicas"` for every key that a JSON body repeats.
+
+    Args:
+        data: the body.
+        form: only JSON bodies are looked at.
+        value: what it was decoded to; what comes out the same again doubles nothing, and is most.
+    """
+    if form != "json" or msgspec.json.encode(value) == data.strip():
+        return ()
+    return strict.duplicates(data)
 
 
 def require_depth(value: Any, max_depth: int) -> None:

@@ -20,6 +20,8 @@ PIECE_BYTES: Final = 256 * 1024
 """Most of a body that is given to the connection at once."""
 STALLED_S: Final = 60.0
 """How long a client may take nothing of what waits for it."""
+LINGER_S: Final = 0.5
+"""How long a connection stays open when its request was answered before it was read."""
 
 _BODILESS: Final = frozenset({204, 304})
 
@@ -43,6 +45,8 @@ class ApiCycle(RequestResponseCycle):
             raise RuntimeError("an answer was under way already")
         status: int = message["status"]
         body: bytes = message["body"]
+        if self.more_body:
+            self.keep_alive = False  # what is still to come of the request is of no use
         parts = [STATUS_LINE[status]]
         for name, value in (*self.default_headers, *message["headers"]):
             parts += (name, b": ", value, b"\r\n")
@@ -59,7 +63,10 @@ class ApiCycle(RequestResponseCycle):
             return
         self.response_complete = True
         self.message_event.set()
-        if not self.keep_alive:
+        if self.more_body:
+            # to close on a client that still sends would take the answer from it
+            asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
+        elif not self.keep_alive:
             self.transport.close()
         self.on_response()
 

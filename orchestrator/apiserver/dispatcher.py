@@ -91,7 +91,7 @@ class Dispatcher:
             receive,
             send,
             identity=identity_of(scope),
-            max_body_bytes=self._services.settings.max_body_bytes,
+            limits=self._services.settings,
         )
         try:
             answer = await self._route(request)
@@ -140,7 +140,20 @@ class Dispatcher:
         )
         if resource.custom is not None and resource.custom.deprecation:
             request.warnings.append(resource.custom.deprecation)
-        return await verb(self._services, request, path)
+        if word == "watch" or path.subresource in _UNSEATED:
+            return await verb(self._services, request, path)
+        return await self._seated(verb, request, path)
+
+    async def _seated(self, verb: Verb, request: Request, path: ObjectPath) -> Answer | Stream:
+        if request.method in _WITH_BODY:
+            await request.body()  # remembered; a slow client holds no seat meanwhile
+        lanes = self._services.lanes
+        if not lanes.enter_nowait():
+            await lanes.enter(request.identity.user)
+        try:
+            return await verb(self._services, request, path)
+        finally:
+            lanes.leave()
 
 
 def _selected_name(request: Request, resource: Resource, word: str) -> str:
@@ -162,6 +175,9 @@ def _selected_name(request: Request, resource: Resource, word: str) -> str:
 
 _COLLECTION_VERBS: Final = frozenset({"list", "watch", "deletecollection"})
 _CONNECT: Final = frozenset({"attach", "exec", "portforward"})
+_UNSEATED: Final = _CONNECT | {"log"}
+"""They stay for as long as their client does."""
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _METRIC_VERBS: Final[Mapping[str, str]] = MappingProxyType({
     "create": "POST", "update": "PUT", "deletecollection": "DELETECOLLECTION",
 })  # fmt: skip

@@ -155,7 +155,7 @@ class Gate:
             receive,
             send,
             identity=identity_of(scope),
-            max_body_bytes=self._settings.max_body_bytes,
+            limits=self._settings,
         )
 
 

@@ -12,32 +12,47 @@ import asyncio
 import ssl
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from orchestrator.apiserver.authn import PEER_KEY, Peer
 from orchestrator.apiserver.connect.upgrade import SPDY, TAKEOVER_KEY
-from orchestrator.apiserver.cycle import WHOLE_KEY, ApiCycle
+from orchestrator.apiserver.cycle import LINGER_S, WHOLE_KEY, ApiCycle
+from orchestrator.apiserver.errors import status_of
+from orchestrator.kit.errors import BadRequest
 from orchestrator.remote.dialer import SocketStream
 
 MAX_HEAD_BYTES: Final = 128 * 1024
 """Longest request line with headers; kubectl's are under 4 KiB."""
-FIRST_HEAD_S: Final = 30.0
-"""A new connection must have sent its first head by then."""
+HEAD_S: Final = 30.0
+"""A head must be complete by then, a new connection's first one included."""
 FAREWELL_S: Final = 0.1
 """What a connection without a request has to end properly when the server stops."""
 
-_TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
+
+def _refusal(code: int, message: str) -> bytes:
+    """A whole answer with a Status, after which the connection is closed."""
+    status = status_of(BadRequest(message))
+    if code != BadRequest.code:
+        status = {**status, "reason": "", "code": code}
+    body = msgspec.json.encode(status) + b"\n"
+    head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    return STATUS_LINE[code] + head % len(body) + body
+
+
+_TOO_LARGE: Final = _refusal(431, "the request line and its headers are too large")
+_SLOW_HEAD: Final = _refusal(408, "the request's headers took too long")
 
 
 class ApiProtocol(HttpToolsProtocol):
     """Serves HTTP/1.1, remembers who is at the other end, and does not wait for ever."""
 
     _in_head = True
+    _too_large = False
+    _refused = False
+    _piece_bytes = 0
     _head_bytes = 0
-    _first_head: asyncio.TimerHandle | None = None
+    _head_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as upstream
         """Called once for a connection, after its TLS handshake."""
@@ -45,11 +60,11 @@ class ApiProtocol(HttpToolsProtocol):
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         der = tls.getpeercert(binary_form=True) if tls is not None else None
         self.app_state = {**self.app_state, PEER_KEY: Peer(der)}
-        self._first_head = self.loop.call_later(FIRST_HEAD_S, transport.close)
+        self._head_due = self.loop.call_later(HEAD_S, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called once, when the connection is closed."""
-        self._first_head_done()
+        self._head_done()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -63,12 +78,17 @@ class ApiProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Called for every piece that arrives."""
+        if self._refused:
+            return
+        self._piece_bytes = len(data)
         super().data_received(data)
-        if self._in_head:
+        if self._in_head and not self._refused:
+            if self._head_due is None and not self.transport.is_closing():
+                self._head_due = self.loop.call_later(HEAD_S, self._head_late)
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+                self._too_large = True
+                self.send_400_response("")
 
     def on_message_begin(self) -> None:
         """Called by the parser at a request's first byte."""
@@ -79,7 +99,11 @@ class ApiProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Called by the parser when a request's head is complete."""
         self._in_head = False
-        self._first_head_done()
+        self._head_done()
+        arrived = self._head_bytes + self._piece_bytes  # some of it may be other requests'
+        if arrived > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
+            self._too_large = True
+            raise ValueError("the head is too large")  # the parser passes it on as its own error
         extensions: dict[str, Any] = {WHOLE_KEY: {}}
         if self._get_upgrade() == SPDY:
             extensions[TAKEOVER_KEY] = {"take": self.take_over}
@@ -113,7 +137,27 @@ class ApiProtocol(HttpToolsProtocol):
             self.transport.write(head)
         return stream
 
-    def _first_head_done(self) -> None:
-        if self._first_head is not None:
-            self._first_head.cancel()
-            self._first_head = None
+    def send_400_response(self, msg: str) -> None:
+        """Called for what is no HTTP: a Status like any other answer."""
+        self._refuse(_TOO_LARGE if self._too_large else _refusal(400, msg))
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _head_late(self) -> None:
+        self._refuse(_SLOW_HEAD)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answers, and closes a moment later: who is cut off while sending does not read it."""
+        if not self._refused:
+            self._refused = True
+            if self.cycle is not None and not self.cycle.response_complete:
+                self.cycle.disconnected = True  # nothing may follow this answer
+                self.cycle.message_event.set()
+            self.transport.write(answer)
+            self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _head_done(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None

@@ -3,13 +3,15 @@
 Source: ASGI 3 HTTP specification.
 """
 
+import asyncio
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from litestar.types import Receive, Scope, Send
 
 from orchestrator.apiserver.identity import Identity
-from orchestrator.kit.errors import BadRequest, EntityTooLarge
+from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.kit.errors import BadRequest, EntityTooLarge, RequestTimeout
 
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False", ""})
@@ -85,7 +87,7 @@ class Request:
     """
 
     __slots__ = (
-        "_body", "_headers", "_query", "identity", "max_body_bytes", "method", "raw_path",
+        "_body", "_headers", "_query", "identity", "limits", "method", "raw_path",
         "receive", "scope", "send", "started", "warnings",
     )  # fmt: skip
 
@@ -96,13 +98,13 @@ class Request:
         send: Send,
         *,
         identity: Identity,
-        max_body_bytes: int,
+        limits: ApiServerSettings,
     ) -> None:
         self.scope = scope
         self.receive = receive
         self.send = send
         self.identity = identity
-        self.max_body_bytes = max_body_bytes
+        self.limits = limits
         fields: Any = scope
         self.method: str = fields.get("method", "GET")  # a WebSocket handshake is a GET
         raw: bytes = fields.get("raw_path") or fields["path"].encode()
@@ -139,14 +141,21 @@ class Request:
 
         Raises:
             EntityTooLarge: more than `max_body_bytes`.
+            RequestTimeout: it took longer than `body_s`.
             BadRequest: the client went away before its end.
         """
         if self._body is None:
-            self._body = await self._read_body()
+            try:
+                async with asyncio.timeout(self.limits.body_s):
+                    self._body = await self._read_body()
+            except TimeoutError as error:
+                raise RequestTimeout(
+                    "Timeout: request did not complete within the allotted timeout"
+                ) from error
         return self._body
 
     async def _read_body(self) -> bytes:
-        limit = self.max_body_bytes
+        limit = self.limits.max_body_bytes
         announced = self.header(b"content-length")
         if announced.isdigit() and int(announced) > limit:
             raise EntityTooLarge(f"limit is {limit}: the request body has {announced} bytes")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from orchestrator.apiserver.accounts import AccountTokens
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.authz import Authorizer
+from orchestrator.apiserver.lanes import Lanes
 from orchestrator.apiserver.metrics import ApiMetrics
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.streams import OpenStreams
@@ -30,6 +31,7 @@ class Services:
         clock: ages in tables, durations.
         rng: spreads the ends of watches.
         metrics: counters.
+        lanes: seats for requests, and who waits for one.
         open_streams: watches and log streams to end at a stop.
     """
 
@@ -43,4 +45,5 @@ class Services:
     clock: Clock
     rng: random.Random
     metrics: ApiMetrics
+    lanes: Lanes
     open_streams: OpenStreams

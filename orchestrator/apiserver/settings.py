@@ -15,6 +15,12 @@ class ApiServerSettings:
         max_depth: deepest nesting of a request document; real objects stay under 40.
         gzip_min_bytes: answers at least this big are compressed for clients that accept it;
             compressing less costs more time than it saves on a LAN.
+        requests_in_flight: requests that are worked on at once; more wait, each user's in a lane
+            of its own. Watches and other streams do not count. As Kubernetes'
+            max-mutating-requests-inflight.
+        waiting_per_user: longest lane; who comes then is told to come back (429).
+        waiting_s: longest wait in a lane; a quarter of a usual request timeout, as Kubernetes.
+        body_s: how long a client may take to send a request's body; as Kubernetes' request timeout.
         bookmark_interval_s: between bookmarks on a watch that asked for them; a minute, as
             Kubernetes, keeps a resume point far newer than the history's end.
         watch_min_s: shortest time after which an idle watch without timeoutSeconds is ended.
@@ -37,6 +43,10 @@ class ApiServerSettings:
     max_body_bytes: int = 3 * 1024 * 1024
     max_depth: int = 100
     gzip_min_bytes: int = 128 * 1024
+    requests_in_flight: int = 200
+    waiting_per_user: int = 200
+    waiting_s: float = 15.0
+    body_s: float = 60.0
     bookmark_interval_s: float = 60.0
     watch_min_s: float = 1800.0
     watch_max_s: float = 3600.0

@@ -179,6 +179,13 @@ class ServiceUnavailable(ApiError):
     reason = "ServiceUnavailable"
 
 
+class RequestTimeout(ApiError):
+    """The request was not done in the time that it had."""
+
+    code = 504
+    reason = "Timeout"
+
+
 class RemoteError(OrchError):
     """A host, its engine or its shim did not do what was asked.
 

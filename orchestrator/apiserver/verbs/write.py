@@ -7,9 +7,16 @@ from orchestrator.api.rbac.rules import Attributes
 from orchestrator.api.resources import Resource
 from orchestrator.apiserver.admission import review_for
 from orchestrator.apiserver.answers import Answer, object_answer
-from orchestrator.apiserver.bodies import decode_json, read_document
+from orchestrator.apiserver.bodies import decode_json, doubled_fields, read_document
 from orchestrator.apiserver.forms import include_object, rendered_object
-from orchestrator.apiserver.negotiation import APPLY, answer_format, media_type, patch_type
+from orchestrator.apiserver.negotiation import (
+    APPLY,
+    BodyForm,
+    answer_format,
+    body_form,
+    media_type,
+    patch_type,
+)
 from orchestrator.apiserver.paths import DEFAULT_NAMESPACE, ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
@@ -33,6 +40,7 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
     answer_format(request.header(b"accept"))
     options = reviewed_options(services, request, path)
     document = await read_document(request, services.settings.max_depth)
+    await _say_doubled(request, document, path.resource, options)
     require_kind(document, path.resource)
     namespace = body_namespace(document, path)
     made = await services.registry.create(
@@ -46,6 +54,7 @@ async def update(services: Services, request: Request, path: ObjectPath) -> Answ
     answer_format(request.header(b"accept"))
     options = reviewed_options(services, request, path)
     document = await read_document(request, services.settings.max_depth)
+    await _say_doubled(request, document, path.resource, options)
     require_kind(document, path.resource)
     require_same_name(document, path)
     body_namespace(document, path)
@@ -62,6 +71,7 @@ async def patch(services: Services, request: Request, path: ObjectPath) -> Answe
     if is_apply(request):
         return await _apply(services, request, path, options)
     change = await read_patch(services, request, path.resource)
+    await _say_doubled(request, change.body, path.resource, options)
     written = await services.registry.patch(
         key_of(path), change, subresource=path.subresource, options=options
     )
@@ -120,6 +130,23 @@ def require_create(services: Services, request: Request, path: ObjectPath) -> No
         request.identity,
         Attributes("create", resource.group, resource.plural, "", path.namespace, path.name),
     )
+
+
+async def _say_doubled(
+    request: Request, value: Any, resource: Resource, options: WriteOptions
+) -> None:
+    """Warns of fields that the body has twice, or refuses them, as the options say."""
+    if options.field_validation == "Ignore":
+        return
+    media = media_type(request.header(b"content-type"))
+    form: BodyForm = "json" if media.endswith("+json") else body_form(media)
+    found = doubled_fields(await request.body(), form, value)
+    if found and options.field_validation == "Strict":
+        raise BadRequest(
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+            f"{resource.kind}: strict decoding error: {', '.join(found)}"
+        )
+    options.warnings.extend(found)
 
 
 async def read_patch(services: Services, request: Request, resource: Resource) -> Patch:
