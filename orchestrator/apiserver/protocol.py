@@ -13,7 +13,11 @@ import ssl
 from typing import Any, Final
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from orchestrator.apiserver.authn import PEER_KEY, Peer
 from orchestrator.apiserver.connect.upgrade import SPDY, TAKEOVER_KEY
@@ -151,9 +155,10 @@ class ApiProtocol(HttpToolsProtocol):
         """Answers, and closes a moment later: who is cut off while sending does not read it."""
         if not self._refused:
             self._refused = True
-            if self.cycle is not None and not self.cycle.response_complete:
-                self.cycle.disconnected = True  # nothing may follow this answer
-                self.cycle.message_event.set()
+            cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True  # nothing may follow this answer
+                cycle.message_event.set()
             self.transport.write(answer)
             self.loop.call_later(LINGER_S, self.transport.close)
 
