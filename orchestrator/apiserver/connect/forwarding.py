@@ -64,12 +64,14 @@ async def copy_both(
         while data := await backend.read():
             idle.touch()
             await client.write(data)
+            await asyncio.sleep(0)  # others' turn: neither end need ever wait while data is there
         await ended()
 
     async def up() -> None:
         while data := await client.read():
             idle.touch()
             await backend.write(data)
+            await asyncio.sleep(0)
         await backend.write_eof()
 
     tasks = [spawn(down(), name="forward.down"), spawn(up(), name="forward.up")]

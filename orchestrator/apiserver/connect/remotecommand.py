@@ -153,6 +153,7 @@ async def _show(session: ExecSession, client: CommandClient, *, attach: bool, id
             idle.touch()
             await client.send(frame.stream, frame.data)
             idle.touch()
+            await asyncio.sleep(0)  # others' turn: neither end need ever wait while data is there
         status = statuses.SUCCESS
         if not attach:
             async with asyncio.timeout(CALL_S):
@@ -190,6 +191,7 @@ async def _feed(
             deaf = deaf or not isinstance(received, Resize)
             _log.debug("connect.input_refused", error=f"{type(error).__name__}: {error}")
         idle.touch()
+        await asyncio.sleep(0)
 
 
 async def _wait(event: asyncio.Event) -> None:
