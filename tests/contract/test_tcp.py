@@ -56,8 +56,10 @@ async def local_servers(transport: NodeTransport) -> AsyncIterator[TcpRig]:
     """Servers of this machine, which is the host too."""
     open_servers: list[asyncio.Server] = []
     hold = asyncio.Event()
+    writers: list[asyncio.StreamWriter] = []
 
     async def give_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 writer.write(data)
@@ -65,6 +67,7 @@ async def local_servers(transport: NodeTransport) -> AsyncIterator[TcpRig]:
         writer.close()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         await hold.wait()
         writer.close()
 
@@ -78,6 +81,10 @@ async def local_servers(transport: NodeTransport) -> AsyncIterator[TcpRig]:
     hold.set()
     for server in open_servers:
         server.close()
+    for writer in writers:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 class TestSshInThisProcess(TcpSuite):
