@@ -37,6 +37,7 @@ from orchestrator.controllers.certificate.controller import certificate_controll
 from orchestrator.controllers.clusterrole.controller import clusterrole_controller
 from orchestrator.controllers.cronjob.controller import cron_job_controller
 from orchestrator.controllers.customresources.controller import customresources_controller
+from orchestrator.controllers.daemonset.controller import daemon_set_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.disruption.controller import disruption_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
@@ -47,6 +48,7 @@ from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_cont
 from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSettings
 from orchestrator.controllers.replicaset.controller import replicaset_controller
 from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
+from orchestrator.controllers.statefulset.controller import stateful_set_controller
 from orchestrator.credentials import keeper
 from orchestrator.credentials.authority import KeyPair
 from orchestrator.credentials.ensure import ensure_credentials, root_pair, server_ssl_context
@@ -271,6 +273,8 @@ class ControlPlane:
             "deployments": deployment_controller(informers, carry_out, clock, rng).run,
             "replicasets": replicaset_controller(informers, carry_out, clock, rng).run,
             "disruption": disruption_controller(informers, carry_out, clock, rng).run,
+            "daemonsets": daemon_set_controller(informers, carry_out, clock, rng).run,
+            "statefulsets": stateful_set_controller(informers, carry_out, clock, rng).run,
             "jobs": job_controller(informers, carry_out, clock, rng).run,
             "cronjobs": cron_job_controller(informers, carry_out, clock, rng).run,
             "endpoints": endpoints_controller(informers, carry_out, rng).run,

@@ -210,9 +210,9 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         "crd", "crds", namespaced=False, categories=("api-extensions",),
         subresources=(_status("CustomResourceDefinition"),),
     ),
-    _grouped("apps", "ControllerRevision", "controllerrevisions", verbs=READ_VERBS),
+    _grouped("apps", "ControllerRevision", "controllerrevisions"),
     _grouped(
-        "apps", "DaemonSet", "daemonsets", "ds", categories=_ALL, verbs=READ_VERBS,
+        "apps", "DaemonSet", "daemonsets", "ds", categories=_ALL,
         subresources=(_status("DaemonSet"),),
     ),
     _grouped(
@@ -224,7 +224,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         subresources=(_SCALE, _status("ReplicaSet")),
     ),
     _grouped(
-        "apps", "StatefulSet", "statefulsets", "sts", categories=_ALL, verbs=READ_VERBS,
+        "apps", "StatefulSet", "statefulsets", "sts", categories=_ALL,
         subresources=(_SCALE, _status("StatefulSet")),
     ),
     _question("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),

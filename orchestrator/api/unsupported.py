@@ -48,7 +48,9 @@ _VOLUME: Final = tuple(
     )
 )  # fmt: skip
 _POD_SPEC: Final = (
-    "affinity",
+    "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution",
+    "affinity.podAffinity",
+    "affinity.podAntiAffinity",
     "automountServiceAccountToken=true",
     "hostUsers=false",
     "os",
@@ -79,6 +81,11 @@ UNSUPPORTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "pods": tuple(f"spec.{path}" for path in _POD_SPEC),
     "deployments.apps": _WORKLOAD,
     "replicasets.apps": _WORKLOAD,
+    "daemonsets.apps": _WORKLOAD,
+    "statefulsets.apps": (
+        *_WORKLOAD, "spec.persistentVolumeClaimRetentionPolicy.whenDeleted!=Retain",
+        "spec.persistentVolumeClaimRetentionPolicy.whenScaled!=Retain",
+    ),
     "jobs.batch": (*_WORKLOAD, "spec.managedBy"),
     "cronjobs.batch": tuple(
         f"spec.jobTemplate.spec.template.spec.{path}" for path in _POD_SPEC

@@ -61,6 +61,8 @@ _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
     "cronjobs.batch": Strategy(status=True, generation=True),
     "poddisruptionbudgets.policy": Strategy(status=True, generation=True),
     "priorityclasses.scheduling.k8s.io": Strategy(generation=True),
+    "daemonsets.apps": Strategy(status=True, generation=True),
+    "statefulsets.apps": Strategy(status=True, generation=True),
     "jobs.batch": Strategy(status=True, generation=True),
     "ingresses.networking.k8s.io": Strategy(status=True, generation=True),
     "networkpolicies.networking.k8s.io": Strategy(generation=True),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from orchestrator.api import quantity
 from orchestrator.api.names import TAINT_UNSCHEDULABLE
 from orchestrator.api.types.node import Taint
+from orchestrator.reconcile.affinity import fits
 from orchestrator.reconcile.tolerations import tolerated
 from orchestrator.scheduler.view import CPU, MEMORY, PODS, NodeView, PodView, ports_clash
 
@@ -53,6 +54,8 @@ def reasons(pod: PodView, node: NodeView) -> list[Reason]:
                     f"wants {key}={value}, {found}",
                 )
             ]
+    if not fits(pod.affinity, node.name, node.labels):
+        return [Reason("node(s) didn't match Pod's node affinity/selector")]
     if pod.host_ports and ports_clash(pod.host_ports, node.host_ports):
         return [Reason("node(s) didn't have free ports for the requested pod ports")]
     return _short_of(pod, node)

@@ -14,6 +14,7 @@ from orchestrator.api.types.container import Container
 from orchestrator.api.types.node import Node, Taint
 from orchestrator.api.types.pod import Pod, Toleration
 from orchestrator.kit.ids import ObjectKey, Uid
+from orchestrator.reconcile.affinity import Terms, required_terms
 from orchestrator.reconcile.pods import condition, has_ended
 from orchestrator.reconcile.snapshot import view_as
 from orchestrator.store.objects import StoredObject
@@ -47,6 +48,7 @@ class PodView:
         workload: uid of its controller; "" for a pod of its own.
         scheduler: `spec.schedulerName`.
         priority: higher ones are placed first.
+        affinity: terms of the required node affinity, of which one must fit.
         created: creation time; earlier ones are placed first.
     """
 
@@ -61,6 +63,7 @@ class PodView:
     workload: str = ""
     scheduler: str = ""
     priority: int = 0
+    affinity: Terms | None = None
     created: str = ""
 
 
@@ -116,6 +119,7 @@ def pod_view(item: StoredObject) -> PodView:
         workload=controller.uid if controller else "",
         scheduler=spec.scheduler_name,
         priority=spec.priority or 0,
+        affinity=required_terms(item.doc["spec"]),
         created=pod.metadata.creation_timestamp,
     )
 

@@ -168,7 +168,7 @@ def test_server_side_apply(kubectl, bench):
     kubectl("scale", "deploy/web", "--replicas=1")
     other = bench.file("other.yaml", deployment(replicas=0))
     said = kubectl.fails("apply", "--server-side", "-f", other)
-    assert 'conflict with "kubectl"' in said
+    assert 'conflict with "kubectl' in said
     assert ".spec.replicas" in said
     said = kubectl.fails(
         "apply",

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.controllers.clusterrole.controller import clusterrole_controller
 from orchestrator.controllers.cronjob.controller import cron_job_controller
+from orchestrator.controllers.daemonset.controller import daemon_set_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
@@ -16,6 +17,7 @@ from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
 from orchestrator.controllers.replicaset.controller import replicaset_controller
 from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
+from orchestrator.controllers.statefulset.controller import stateful_set_controller
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile.executor import Executor
@@ -49,6 +51,8 @@ class Cluster:
         parts = [
             deployment_controller(informers, carry_out, clock, rng),
             replicaset_controller(informers, carry_out, clock, rng),
+            daemon_set_controller(informers, carry_out, clock, rng),
+            stateful_set_controller(informers, carry_out, clock, rng),
             job_controller(informers, carry_out, clock, rng),
             cron_job_controller(informers, carry_out, clock, rng),
             endpoints_controller(informers, carry_out, rng),

@@ -22,6 +22,7 @@ from orchestrator.api.defaults.service import (
     default_endpoints,
     default_service,
 )
+from orchestrator.api.defaults.sets import default_daemon_set, default_stateful_set
 from orchestrator.api.defaults.workload import default_deployment, default_replica_set
 
 Defaulter = Callable[[dict[str, Any]], None]
@@ -29,7 +30,9 @@ Defaulter = Callable[[dict[str, Any]], None]
 _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "clusterrolebindings.rbac.authorization.k8s.io": default_binding,
     "cronjobs.batch": default_cron_job,
+    "daemonsets.apps": default_daemon_set,
     "deployments.apps": default_deployment,
+    "statefulsets.apps": default_stateful_set,
     "jobs.batch": default_job,
     CRDS: default_definition,
     "endpoints": default_endpoints,

@@ -17,6 +17,7 @@ from orchestrator.api.tables import (
     policy,
     rbac,
     service,
+    sets,
     workload,
 )
 from orchestrator.api.tables.cells import NAME, Cell, Column, Document
@@ -45,6 +46,9 @@ _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
     "configmaps": _Printer(cluster.CONFIG_MAP_COLUMNS, cluster.config_map_cells),
     "cronjobs.batch": _Printer(batch.CRON_JOB_COLUMNS, batch.cron_job_cells),
     "jobs.batch": _Printer(batch.JOB_COLUMNS, batch.job_cells),
+    "controllerrevisions.apps": _Printer(sets.REVISION_COLUMNS, sets.revision_cells),
+    "daemonsets.apps": _Printer(sets.DAEMON_SET_COLUMNS, sets.daemon_set_cells),
+    "statefulsets.apps": _Printer(sets.STATEFUL_SET_COLUMNS, sets.stateful_set_cells),
     "deployments.apps": _Printer(workload.DEPLOYMENT_COLUMNS, workload.deployment_cells),
     "endpoints": _Printer(service.ENDPOINTS_COLUMNS, service.endpoints_cells),
     "endpointslices.discovery.k8s.io": _Printer(service.SLICE_COLUMNS, service.slice_cells),

@@ -13,7 +13,7 @@ from orchestrator.api.tables.cells import (
     selector_text,
 )
 
-_TEMPLATE: Final = (
+TEMPLATE: Final = (
     Column("Containers", wide=True, description="Names of the template's containers."),
     Column("Images", wide=True, description="Images of the template's containers."),
     Column("Selector", wide=True, description="Which pods belong to it."),
@@ -24,7 +24,7 @@ DEPLOYMENT_COLUMNS: Final = (
     Column("Up-to-date", description="Pods of the newest template."),
     Column("Available", description="Pods that are ready for minReadySeconds."),
     AGE,
-    *_TEMPLATE,
+    *TEMPLATE,
 )
 REPLICA_SET_COLUMNS: Final = (
     NAME,
@@ -32,7 +32,7 @@ REPLICA_SET_COLUMNS: Final = (
     Column("Current", "integer", description="Pods that there are."),
     Column("Ready", "integer", description="Pods that are ready."),
     AGE,
-    *_TEMPLATE,
+    *TEMPLATE,
 )
 
 
@@ -45,7 +45,7 @@ def deployment_cells(deployment: Document, now_s: float) -> list[Cell]:
         str(status.get("updatedReplicas", 0)),
         str(status.get("availableReplicas", 0)),
         age_of(deployment, now_s),
-        *_template_cells(spec),
+        *template_cells(spec),
     ]
 
 
@@ -58,11 +58,12 @@ def replica_set_cells(replica_set: Document, now_s: float) -> list[Cell]:
         status.get("replicas", 0),
         status.get("readyReplicas", 0),
         age_of(replica_set, now_s),
-        *_template_cells(spec),
+        *template_cells(spec),
     ]
 
 
-def _template_cells(spec: dict[str, Any]) -> list[Cell]:
+def template_cells(spec: dict[str, Any]) -> list[Cell]:
+    """What `TEMPLATE`'s columns show of a workload's spec."""
     containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or ()
     return [
         ",".join(container.get("name", "") for container in containers) or NONE,

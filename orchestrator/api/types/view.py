@@ -8,7 +8,7 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
-from orchestrator.api.types import apps, batch, config, networking, node, pod, policy, service
+from orchestrator.api.types import apps, batch, config, networking, node, pod, policy, service, sets
 from orchestrator.api.types.meta import PartialObject, View
 
 ViewT = TypeVar("ViewT", bound=View)
@@ -26,6 +26,9 @@ VIEWS: Final[dict[str, type[View]]] = {
     "endpointslices.discovery.k8s.io": apps.EndpointSlice,
     "cronjobs.batch": batch.CronJob,
     "jobs.batch": batch.Job,
+    "controllerrevisions.apps": sets.ControllerRevision,
+    "daemonsets.apps": sets.DaemonSet,
+    "statefulsets.apps": sets.StatefulSet,
     "poddisruptionbudgets.policy": policy.PodDisruptionBudget,
     "priorityclasses.scheduling.k8s.io": policy.PriorityClass,
     "ingressclasses.networking.k8s.io": networking.IngressClass,

@@ -92,6 +92,24 @@ def _scaled(faults: Faults, spec: Document) -> None:
     validate_template(faults, "spec.template", template)
 
 
+def validate_bound(faults: Faults, field: str, value: int | str) -> int | None:
+    """A number or a percentage up to 100 %; its number, None when it is wrong."""
+    if isinstance(value, int):
+        faults.check_number(field, value)
+        return value
+    if not _PERCENT.fullmatch(value):
+        faults.invalid(
+            field,
+            value,
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. "
+            "'1%',  or '93%', regex used for validation is '[0-9]+%')",
+        )
+        return None
+    if int(value[:-1]) > 100:
+        faults.invalid(field, value, "must not be greater than 100%")
+    return int(value[:-1])
+
+
 def _bounds(faults: Faults, bounds: Document) -> None:
     values = {}
     for name in ("maxUnavailable", "maxSurge"):

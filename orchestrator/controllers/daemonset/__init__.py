@@ -1,0 +1,1 @@
+"""DaemonSets: one pod on every host that it is for."""
