@@ -11,8 +11,8 @@ from orchestrator.api.schema.nodes import SchemaNode, schema_of
 @pytest.mark.parametrize(
     ("resource", "spec", "places"),
     [
-        ("pods", {"affinity": {"nodeAffinity": {}}}, ["spec.affinity"]),
-        ("pods", {"affinity": {}}, []),
+        ("pods", {"affinity": {"podAffinity": {"x": []}}}, ["spec.affinity.podAffinity"]),
+        ("pods", {"affinity": {"nodeAffinity": {}}}, []),
         (
             "pods",
             {"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "nfs": {"path": "/"}}]},

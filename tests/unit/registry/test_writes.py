@@ -149,10 +149,12 @@ async def test_unknown_fields_warn_refuse_or_vanish(registry):
 
 async def test_fields_without_effect_are_kept_and_named(registry):
     options = WriteOptions()
-    document = pod_document(affinity={"nodeAffinity": {}}, subdomain="s")
+    affinity = {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    document = pod_document(affinity=affinity, subdomain="s")
     item = await registry.create("pods", "default", document, options=options)
-    assert item.doc["spec"]["affinity"] == {"nodeAffinity": {}}
-    assert [w.split(":")[0] for w in options.warnings] == ["spec.affinity", "spec.subdomain"]
+    assert item.doc["spec"]["affinity"] == affinity
+    places = [w.split(":")[0] for w in options.warnings]
+    assert places == ["spec.affinity.podAffinity", "spec.subdomain"]
     later = WriteOptions()
     change = Patch("merge", {"metadata": {"labels": {"a": "b"}}})
     await registry.patch(item.key, change, options=later)
