@@ -20,9 +20,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 def pytest_addoption(parser):
     """`scripts/test sim --seeds 1000`: how many random days are simulated."""
-    parser.addoption("--seeds", type=int, default=50, help="seeds per simulated scenario")
+    parser.addoption("--seeds", type=int, default=None, help="seeds per simulated scenario")
 
 
 def pytest_generate_tests(metafunc):
     if "seed" in metafunc.fixturenames and "tests.sim" in metafunc.module.__name__:
-        metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
+        metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds") or 50))
+    if "http_seed" in metafunc.fixturenames:  # real time: fewer unless told
+        metafunc.parametrize("http_seed", range(metafunc.config.getoption("--seeds") or 10))

@@ -26,9 +26,15 @@ class ServerProcess:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server(request):
+    """The server process, for tests that need kubectl as well."""
     if not BINARIES:
         pytest.skip(NO_KUBECTL)
+    return request.getfixturevalue("server_process")
+
+
+@pytest.fixture(scope="session")
+def server_process(tmp_path_factory):
     state_dir = tmp_path_factory.mktemp("conformance") / "state"
     log_path = state_dir.parent / "server.log"
     command = [sys.executable, HERE / "apiserver_process.py", state_dir, "0"]
