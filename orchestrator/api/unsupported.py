@@ -183,11 +183,11 @@ def _look(
         path = f"{place}.{name}" if place else name
         if step.entries:
             _judge(step, here, path, found)
-        if step.below and isinstance(here, dict | Mapping):
+        if step.below and isinstance(here, Mapping):
             _look(step.below, here, path, found)
         if step.inside and isinstance(here, list):
             for index, item in enumerate(here):
-                if isinstance(item, dict | Mapping):
+                if isinstance(item, Mapping):
                     _look(step.inside, item, f"{path}[{index}]", found)
 
 

@@ -69,6 +69,7 @@ class TokenFile:
         self._path = path
         self._stamp: tuple[int, int, int] | None = None
         self._tokens: dict[str, TokenOwner] = {}
+        self._shown: dict[str, TokenOwner] = {}
 
     def owner_of(self, token: str) -> TokenOwner | None:
         """Who the token stands for, or None. One stat call; reads the file only if it changed.
@@ -80,7 +81,13 @@ class TokenFile:
         if stamp != self._stamp:
             self._tokens = read_tokens(self._path)
             self._stamp = stamp
-        return self._tokens.get(token_digest(token))
+            self._shown.clear()
+        owner = self._shown.get(token)
+        if owner is None:
+            owner = self._tokens.get(token_digest(token))
+            if owner is not None:  # of those that were shown wrongly there is no end
+                self._shown[token] = owner
+        return owner
 
     def _current_stamp(self) -> tuple[int, int, int] | None:
         try:

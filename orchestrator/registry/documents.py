@@ -115,7 +115,7 @@ _ATOMS: Final = frozenset({str, int, bool, float})
 
 
 def _copied(value: Any, key: str = "") -> Any:
-    if isinstance(value, dict | Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return without_nulls(value)
     if isinstance(value, list | tuple):
         if key == "enum":  # of a schema, which may allow null; no other field of this name is

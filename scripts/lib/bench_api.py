@@ -98,7 +98,7 @@ class Table:
 
 def loaded(at: Serving, clients: int, seconds: float = SECONDS, **order: Any) -> dict[str, Any]:
     """One closed loop."""
-    settle()
+    settle(5)
     return ordered(at, {"do": "load", "clients": clients, "seconds": seconds, **order})
 
 

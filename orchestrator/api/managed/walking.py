@@ -112,12 +112,18 @@ def _applied(value: Any, schema: MergeSchema | None) -> Fields:
     return {}
 
 
+_ATOMS: Final = frozenset({str, int, bool, float})
+"""What most fields hold, and has nothing below it."""
+
+
 def added_fields(document: Mapping[str, Any], schema: MergeSchema | None) -> Fields:
     """All fields of something that was not there before."""
     return {f"f:{k}": _added(v, _child(schema, k)) for k, v in document.items()}
 
 
 def _added(value: Any, schema: MergeSchema | None) -> Fields:
+    if type(value) in _ATOMS:
+        return {}
     if isinstance(value, Mapping) and value and is_granular(schema):
         found = added_fields(value, schema)
         # an object with known fields is there by its fields; a map is something by itself

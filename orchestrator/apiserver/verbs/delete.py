@@ -60,7 +60,7 @@ async def delete_collection(services: Services, request: Request, path: ObjectPa
     )
     items = [one.object for one in deleted]
     data = list_bytes(path.resource, items, ListMeta(services.store.revision))
-    return object_answer(data, wanted)
+    return object_answer(data.rstrip(), wanted)
 
 
 async def evict(services: Services, request: Request, path: ObjectPath) -> Answer:

@@ -1,13 +1,15 @@
 """GET of one object, and lists. Source: Kubernetes API concepts, "Retrieving large results"."""
 
+import asyncio
 from typing import Final
 
 from orchestrator.api.resources import Resource
-from orchestrator.apiserver.answers import Answer, object_answer
+from orchestrator.apiserver.answers import Answer, object_answer, to_yaml
 from orchestrator.apiserver.forms import (
+    PART_ITEMS,
     ListMeta,
     include_object,
-    rendered_list,
+    list_parts,
     rendered_object,
 )
 from orchestrator.apiserver.negotiation import answer_format
@@ -64,8 +66,16 @@ async def list_objects(services: Services, request: Request, path: ObjectPath) -
     )
     remaining = None if chosen else page.remaining
     meta = ListMeta(page.revision, page.continue_token, remaining)
-    data = rendered_list(path.resource, page.items, meta, wanted, include, services.clock.wall())
-    return object_answer(data, wanted)
+    parts: list[bytes] = []
+    now_s = services.clock.wall()
+    for part in list_parts(path.resource, page.items, meta, wanted, include, now_s):
+        if parts and len(page.items) > PART_ITEMS:
+            await asyncio.sleep(0)  # others have their turn; what is shown was chosen before
+        parts.append(part)
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    if wanted.encoding == "yaml":
+        body = to_yaml(body)
+    return Answer(body, content_type=wanted.content_type)
 
 
 def parse_revision(text: str) -> Revision:
