@@ -35,6 +35,7 @@ from orchestrator.apiserver.oidc import discovery_routes
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.streams import OpenStreams
+from orchestrator.apiserver.verbs.lines import SharedLines
 from orchestrator.credentials.signing import SigningKeys
 from orchestrator.kit.clock import Clock
 from orchestrator.node.streams import StreamsProvider
@@ -129,6 +130,7 @@ def build_app(
         rng=rng,
         metrics=metrics,
         lanes=Lanes(settings.requests_in_flight, settings.waiting_per_user, settings.waiting_s),
+        lines=SharedLines(),
         open_streams=OpenStreams(metrics),
     )
     litestar = Litestar(

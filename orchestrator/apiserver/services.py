@@ -10,6 +10,7 @@ from orchestrator.apiserver.lanes import Lanes
 from orchestrator.apiserver.metrics import ApiMetrics
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.streams import OpenStreams
+from orchestrator.apiserver.verbs.lines import SharedLines
 from orchestrator.kit.clock import Clock
 from orchestrator.node.streams import StreamsProvider
 from orchestrator.registry.registry import Registry
@@ -32,6 +33,7 @@ class Services:
         rng: spreads the ends of watches.
         metrics: counters.
         lanes: seats for requests, and who waits for one.
+        lines: lines of watches that many watchers want.
         open_streams: watches and log streams to end at a stop.
     """
 
@@ -46,4 +48,5 @@ class Services:
     rng: random.Random
     metrics: ApiMetrics
     lanes: Lanes
+    lines: SharedLines
     open_streams: OpenStreams

@@ -8,33 +8,25 @@ bookmarks", "Streaming lists".
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Final
-
-import msgspec
 
 from orchestrator.api.resources import Resource
 from orchestrator.apiserver.answers import send_part, start_stream
-from orchestrator.apiserver.errors import status_of
-from orchestrator.apiserver.forms import in_version, include_object, partial, table
-from orchestrator.apiserver.negotiation import JSON, AnswerFormat, Form, answer_format
+from orchestrator.apiserver.forms import include_object
+from orchestrator.apiserver.negotiation import JSON, answer_format
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Query, Request
-from orchestrator.apiserver.selectors import Filter, read_filter
+from orchestrator.apiserver.selectors import read_filter
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.streams import hang_up
+from orchestrator.apiserver.verbs.lines import Lines
 from orchestrator.apiserver.verbs.read import options_invalid, parse_revision
-from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError, BadRequest, Expired, NotAcceptable
 from orchestrator.kit.ids import Revision
-from orchestrator.store.objects import EventType, StoredObject, StoreEvent
+from orchestrator.store.objects import StoredObject
 from orchestrator.store.watch import Watch
-
-_encode: Final = msgspec.json.Encoder().encode
-
-INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 
 async def open_watch(services: Services, request: Request, path: ObjectPath) -> "WatchStream":
@@ -50,8 +42,13 @@ async def open_watch(services: Services, request: Request, path: ObjectPath) -> 
     query = request.query
     chosen = read_filter(query, path.resource, path.name)
     plan = _plan(services, query)
-    lines = _Lines(
-        path.resource, chosen, wanted, include_object(query.text("includeObject")), services.clock
+    lines = Lines(
+        path.resource,
+        chosen,
+        wanted,
+        include_object(query.text("includeObject")),
+        services.clock,
+        services.lines,
     )
     store = services.store
     initial: Sequence[StoredObject] = ()
@@ -132,7 +129,7 @@ class WatchStream:
         self,
         services: Services,
         resource: Resource,
-        lines: "_Lines",
+        lines: Lines,
         plan: _Plan,
         watch: Watch | None,
         initial: Sequence[StoredObject],
@@ -206,95 +203,6 @@ class WatchStream:
     async def _send(self, request: Request, lines: Sequence[bytes]) -> None:
         await send_part(request, b"".join(lines))
         self._services.metrics.events_sent(self._resource.plural, len(lines))
-
-
-class _Lines:
-    """Turns store events into the lines that one watcher sees."""
-
-    def __init__(
-        self, resource: Resource, chosen: Filter, wanted: AnswerFormat, include: str, clock: Clock
-    ) -> None:
-        self._resource = resource
-        self._chosen = chosen
-        self._wanted = wanted
-        self._include = include
-        self._clock = clock
-        self._columns_sent = False
-
-    def of(self, events: Iterable[StoreEvent]) -> Iterator[bytes]:
-        """The lines for some events; events outside the selection have none."""
-        for event in events:
-            seen = seen_as(event, self._chosen)
-            if seen is not None:
-                yield self.event(*seen)
-
-    def event(self, kind: EventType, item: StoredObject) -> bytes:
-        """One event."""
-        return b'{"type":"%b","object":%b}\n' % (kind.encode(), self._object(item))
-
-    def bookmark(self, revision: Revision, *, end_of_initial: bool = False) -> bytes:
-        """A BOOKMARK: everything up to `revision` was seen."""
-        meta: dict[str, Any] = {"resourceVersion": str(revision)}
-        if end_of_initial:
-            meta["annotations"] = {INITIAL_EVENTS_END: "true"}
-        body: dict[str, Any] = {
-            "kind": self._resource.kind,
-            "apiVersion": self._resource.api_version,
-            "metadata": meta,
-        }
-        if self._wanted.form is Form.PARTIAL:
-            body = partial(body, self._wanted.version)
-        elif self._wanted.form is Form.TABLE:
-            body = table(self._resource, [], meta, self._wanted.version, "None", 0.0, columns=False)
-        return _encode({"type": "BOOKMARK", "object": body}) + b"\n"
-
-    @staticmethod
-    def error(error: ApiError) -> bytes:
-        """An ERROR event, after which the stream ends."""
-        return _encode({"type": "ERROR", "object": status_of(error)}) + b"\n"
-
-    def _object(self, item: StoredObject) -> bytes:
-        if self._wanted.form is Form.OBJECT:
-            return in_version(self._resource, item).data
-        if self._wanted.form is Form.PARTIAL:
-            return _encode(partial(in_version(self._resource, item).doc, self._wanted.version))
-        first, self._columns_sent = not self._columns_sent, True
-        meta = {"resourceVersion": str(item.revision)}
-        return _encode(
-            table(
-                self._resource,
-                [item],
-                meta,
-                self._wanted.version,
-                self._include,
-                self._clock.wall(),
-                columns=first,
-            )
-        )
-
-
-def seen_as(event: StoreEvent, chosen: Filter) -> tuple[EventType, StoredObject] | None:
-    """What a watcher with a selection sees of an event: its type and object, or nothing.
-
-    An object that stops matching is DELETED in its last matching state, at the new revision.
-    """
-    if not chosen:
-        return event.type, event.object
-    before = event.previous is not None and chosen.matches(event.previous)
-    after = event.type != "DELETED" and chosen.matches(event.object)
-    if event.type == "DELETED":
-        return ("DELETED", event.object) if before else None
-    if after:
-        return ("MODIFIED" if before else "ADDED"), event.object
-    if before and event.previous is not None:
-        return "DELETED", _at_revision(event.previous, event.object.revision)
-    return None
-
-
-def _at_revision(item: StoredObject, revision: Revision) -> StoredObject:
-    document = item.thawed()
-    document["metadata"]["resourceVersion"] = str(revision)
-    return StoredObject(item.key, revision, _encode(document))
 
 
 def _parts(lines: Iterator[bytes], size: int) -> Iterator[list[bytes]]:

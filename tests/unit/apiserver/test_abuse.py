@@ -3,14 +3,16 @@
 import asyncio
 import json
 import re
+import socket
 from dataclasses import replace
 
 import pytest
 
-from orchestrator.apiserver import protocol
+from orchestrator.apiserver import cycle, protocol
 from orchestrator.apiserver.lanes import Lanes
 from orchestrator.apiserver.ports import bind
 from orchestrator.apiserver.serve import serve
+from tests.unit.apiserver.client import TABLE
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -213,3 +215,47 @@ async def test_numbers_and_texts_that_are_none(world, old, new, words):
     reply = await world.client("POST", PODS, POD.replace(old, new))
     assert (reply.status, reply.json["kind"]) == (400, "Status")
     assert words in reply.json["message"]
+
+
+EVENTS = 24
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["application/json", TABLE], ids=["objects", "tables"])
+async def test_watchers_that_do_not_read_hold_nobody_up(served, world, monkeypatch, form):
+    monkeypatch.setattr(cycle, "STALLED_S", 0.3)
+    ask = request("GET", f"{MAPS}?watch=1&includeObject=Object", b"", f"Accept: {form}")
+
+    async def reads():
+        reader, writer = await asyncio.open_connection("127.0.0.1", served, limit=2**20)
+        writer.write(ask)
+        found = []
+        while len(found) < EVENTS:
+            line = await reader.readline()
+            found += re.findall(rb'"name":"(map-\d+)"', line)[:1]
+        writer.close()
+        return found
+
+    slow = []
+    for _ in range(5):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, ("127.0.0.1", served))
+        await loop.sock_sendall(sock, ask)
+        slow.append(sock)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        fast = [group.create_task(reads()) for _ in range(20)]
+        while world.store.statistics().watchers < 25:
+            await asyncio.sleep(0.01)
+        for number in range(EVENTS):
+            name = f"map-{number:02}"
+            document = {"metadata": {"name": name}, "data": {"a": "x" * 400_000}}
+            assert (await world.client("POST", MAPS, document)).status == 201
+    assert all(task.result() == [b"map-%02d" % n for n in range(EVENTS)] for task in fast)
+    async with asyncio.timeout(10):
+        while world.store.statistics().watchers:
+            await asyncio.sleep(0.01)  # the slow ones are cut off
+    for sock in slow:
+        sock.close()

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.api.labels import parse_label_selector
 from orchestrator.apiserver.selectors import Filter
-from orchestrator.apiserver.verbs.watch import seen_as
+from orchestrator.apiserver.verbs.lines import SharedLines, seen_as
 from orchestrator.kit.ids import ObjectKey, Revision
 from orchestrator.store.objects import StoredObject, StoreEvent
 from orchestrator.store.settings import StoreSettings
@@ -246,3 +246,16 @@ async def test_server_stop_ends_watches(world):
     refused = await world.client.get(f"{MAPS}?watch=true")
     assert (refused.status, refused.json["reason"]) == (503, "ServiceUnavailable")
     assert world.store.statistics().watchers == 0
+
+
+def test_a_line_for_many_is_made_once_and_forgotten_in_time():
+    shared, made = SharedLines(most=2), []
+
+    def line(name):
+        return shared.get((name,), lambda: made.append(name) or name.encode())
+
+    assert [line("a"), line("a"), line("b"), line("a")] == [b"a", b"a", b"b", b"a"]
+    assert made == ["a", "b"]
+    line("c")
+    assert line("a") == b"a"
+    assert made == ["a", "b", "c", "a"]
