@@ -31,6 +31,7 @@ class ApiMetrics:
     def __init__(self, collector: CollectorRegistry) -> None:
         self.collector = collector
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram | None]] = {}
+        self._sent: dict[str, Counter] = {}
         self._requests = Counter(
             "apiserver_request",
             "Requests by verb, resource and HTTP code.",
@@ -84,4 +85,7 @@ class ApiMetrics:
 
     def events_sent(self, resource: str, count: int) -> None:
         """Counts watch events."""
-        self._watch_events.labels(resource).inc(count)
+        series = self._sent.get(resource)
+        if series is None:
+            series = self._sent[resource] = self._watch_events.labels(resource)
+        series.inc(count)

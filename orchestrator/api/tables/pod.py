@@ -31,7 +31,7 @@ def cells(pod: Document, now_s: float) -> list[Cell]:
     return [
         pod["metadata"]["name"],
         f"{summary.ready}/{summary.total}",
-        status_word(pod),
+        _word(pod, summary),
         restarts,
         age_of(pod, now_s),
         next(iter(addresses), "") or status.get("podIP") or NONE,
@@ -43,13 +43,17 @@ def cells(pod: Document, now_s: float) -> list[Cell]:
 
 def status_word(pod: Document) -> str:
     """The pod's state in one word: Running, CrashLoopBackOff, Init:0/2, Terminating, ..."""
-    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    return _word(pod, _Summary(pod.get("spec") or {}, pod.get("status") or {}))
+
+
+def _word(pod: Document, summary: "_Summary") -> str:
+    status = pod.get("status") or {}
     if "deletionTimestamp" in pod["metadata"]:
         if status.get("reason") == "NodeLost":
             return "Unknown"
         if status.get("phase") not in {"Succeeded", "Failed"}:
             return "Terminating"
-    return _Summary(spec, status).reason
+    return summary.reason
 
 
 class _Summary:
