@@ -106,6 +106,7 @@ class Resource:
 
 
 _STATUS_VERBS: Final = ("get", "patch", "update")
+_PROXY_VERBS: Final = ("create", "delete", "get", "patch", "update")
 
 
 def _status(kind: str) -> Subresource:
@@ -182,6 +183,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
             Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
             Subresource("exec", "PodExecOptions", CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
+            Subresource("proxy", "PodProxyOptions", _PROXY_VERBS),
             Subresource("portforward", "PodPortForwardOptions", CONNECT_VERBS),
             _status("Pod"),
         ),
@@ -204,7 +206,12 @@ RESOURCES: Final[tuple[Resource, ...]] = (
             ),
         ),
     ),
-    _core("Service", "services", "svc", categories=_ALL, subresources=(_status("Service"),)),
+    _core(
+        "Service", "services", "svc", categories=_ALL,
+        subresources=(
+            Subresource("proxy", "ServiceProxyOptions", _PROXY_VERBS), _status("Service"),
+        ),
+    ),
     _grouped(
         "apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",
         "crd", "crds", namespaced=False, categories=("api-extensions",),

@@ -6,6 +6,7 @@ a collection, and the namespace "default" otherwise (`POST /api/v1/pods`). Sourc
 concepts, "Resource URIs".
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
@@ -15,6 +16,8 @@ from orchestrator.api.resources import Resource
 from orchestrator.apiserver.errors import no_such_path
 
 DEFAULT_NAMESPACE: Final = "default"
+_PROXY: Final = re.compile(r"/api/v1/namespaces/([^/]+)/(pods|services)/([^/]+)/proxy(/.*)?")
+"""What follows is the pod's business: slashes and dots in it stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class ObjectPath:
         namespace_given: whether the path named the namespace.
         name: "" for the collection.
         subresource: "" or "status", "log", ...
+        rest: what follows a proxy subresource, still percent-encoded: "/index.html".
     """
 
     resource: Resource
@@ -49,6 +53,7 @@ class ObjectPath:
     namespace_given: bool = False
     name: str = ""
     subresource: str = ""
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,9 @@ def parse_path(raw_path: str, catalog: Catalog = STATIC) -> ApiPath:
     Raises:
         NotFound: nothing is served there.
     """
+    found = _PROXY.fullmatch(raw_path)
+    if found is not None:
+        return _proxied(catalog, found)
     segments = [unquote(part) for part in raw_path.strip("/").split("/")]
     if "" in segments or "." in segments or ".." in segments:
         raise no_such_path()
@@ -86,6 +94,15 @@ def parse_path(raw_path: str, catalog: Catalog = STATIC) -> ApiPath:
     if root == "openapi" and rest:
         return OpenApiPath(rest[0], "/".join(rest[1:]))
     raise no_such_path()
+
+
+def _proxied(catalog: Catalog, found: re.Match[str]) -> ObjectPath:
+    namespace, plural, name, rest = found.groups()
+    resource = catalog.by_path("", "v1", plural)
+    if resource is None:
+        raise no_such_path()
+    path = ObjectPath(resource, unquote(namespace), True, unquote(name), "proxy", rest or "")
+    return _checked(path)
 
 
 def _versioned(catalog: Catalog, group: str, segments: list[str]) -> DiscoveryPath | ObjectPath:

@@ -79,8 +79,8 @@ def test_a_release(helm, kubectl, bench):
     assert [(h["revision"], h["status"]) for h in history] == [
         (1, "superseded"), (2, "superseded"), (3, "deployed"),
     ]  # fmt: skip
-    releases = kubectl.get("secrets", "-l", "owner=helm")["items"]
-    assert {s["type"] for s in releases} == {"helm.sh/release.v1"}
+    records = kubectl.get("secrets", "-l", "owner=helm")["items"]
+    assert {s["type"] for s in records} == {"helm.sh/release.v1"}
 
     said = helm.run("uninstall", "shop", "--wait", "--timeout=60s", timeout=90)
     assert said.code == 0, said.err

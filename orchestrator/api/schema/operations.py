@@ -101,9 +101,12 @@ _STREAMS: Final = (
     _query("stderr", "boolean", "Redirect the standard error stream of the pod for this call."),
     _query("tty", "boolean", "If true, a terminal is allocated for the call."),
 )
+_PROXY: Final = (_query("path", "string", "What the pod is asked for; said in the URL instead."),)
 _CONNECT: Final = MappingProxyType({
     "PodAttachOptions": _STREAMS,
     "PodExecOptions": (_query("command", "string", "A word of the command line."), *_STREAMS),
+    "PodProxyOptions": _PROXY,
+    "ServiceProxyOptions": _PROXY,
     "PodPortForwardOptions": (_query("ports", "integer", "Ports to forward, over WebSockets."),),
 })  # fmt: skip
 
@@ -202,7 +205,8 @@ class _Operations:
             item["get"] = self.operation("read", "get", suffix, "", parameters=_LOG, kind=kind)
             return item
         if sub.kind in _CONNECT:
-            for method in ("get", "post"):
+            proxied = sub.name == "proxy"
+            for method in ("delete", "get", "patch", "post", "put") if proxied else ("get", "post"):
                 item[method] = self.operation(
                     f"connect{method.capitalize()}", "connect", suffix, "",
                     parameters=_CONNECT[sub.kind], kind=kind,

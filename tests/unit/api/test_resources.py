@@ -39,7 +39,7 @@ def test_eviction_names_the_policy_group():
     eviction = by_resource("pods").subresource("eviction")
     assert eviction is not None
     assert (eviction.group, eviction.version, eviction.kind) == ("policy", "v1", "Eviction")
-    assert by_resource("pods").subresource("proxy") is None
+    assert by_resource("pods").subresource("scale") is None
 
 
 def test_questions_are_not_stored_and_only_created():

@@ -25,7 +25,7 @@ def every_schema(schema):
 def test_every_served_kind_and_body_is_there(resource):
     assert name_of(resource) in definitions()
     for sub in resource.subresources:
-        if sub.verbs == CONNECT_VERBS:
+        if sub.verbs == CONNECT_VERBS or sub.name == "proxy":
             continue  # their options are in the query, and Kubernetes publishes no schema for them
         group, version = sub.group or resource.group, sub.version or resource.version
         assert name_of_kind(f"{group}/{version}" if group else version, sub.kind)

@@ -89,7 +89,7 @@ def test_every_verb_of_discovery_is_an_operation(resource):
 @pytest.mark.parametrize("path", PATHS)
 def test_patches_list_their_types_and_field_validation(path):
     for where, method, operation in operations(v3(path)):
-        if method != "patch":
+        if method != "patch" or where.endswith("/proxy"):
             continue
         assert sorted(operation["requestBody"]["content"]) == [
             "application/apply-patch+yaml",

@@ -1,0 +1,131 @@
+"""The proxy subresources: what reaches a pod, what comes back, and what is refused."""
+
+import asyncio
+
+import h11
+import pytest
+
+from orchestrator.apiserver.verbs.proxy import split_name
+from orchestrator.kit.errors import BadRequest, Unreachable
+from tests.fakes.pipes import connected
+
+PODS = "/api/v1/namespaces/default/pods"
+SERVICES = "/api/v1/namespaces/default/services"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+
+
+class Web:
+    """A pod whose ports tell what they were asked; 8001 refuses, 8002 speaks no HTTP."""
+
+    def __init__(self):
+        self.asked = []
+        self.serving = set()
+
+    def streams(self, node):
+        return self
+
+    async def open_port(self, pod, port):
+        if port == 8001:
+            raise Unreachable("dial tcp 10.0.0.9:8001: connect: connection refused")
+        ours, theirs = connected()
+        task = asyncio.ensure_future(self._serve(theirs, port))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+        return ours
+
+    async def _serve(self, stream, port):
+        if port == 8002:
+            await stream.write(b"SSH-2.0-x\r\n\r\n")
+            await stream.write_eof()
+            return
+        http, body = h11.Connection(h11.SERVER), b""
+        while True:
+            event = http.next_event()
+            if event is h11.NEED_DATA:
+                http.receive_data(await stream.read())
+            elif isinstance(event, h11.Request):
+                request = event
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                break
+        headers = {bytes(k): bytes(v) for k, v in request.headers}
+        self.asked.append((port, request.method, request.target, headers, body))
+        answer = [("content-type", "text/x"), ("x-from", "pod"), ("transfer-encoding", "chunked")]
+        await stream.write(http.send(h11.Response(status_code=418, headers=answer)))
+        for piece in (b"one ", b"two"):
+            await stream.write(http.send(h11.Data(data=piece)))
+        await stream.write(http.send(h11.EndOfMessage()))
+        await stream.write_eof()
+
+
+@pytest.fixture
+async def web(world):
+    ports = [{"name": "http", "containerPort": 8080}]
+    spec = {"containers": [{"name": "c", "image": "i", "ports": ports}], "nodeName": "n1"}
+    await world.create(PODS, {"metadata": {"name": "web"}, "spec": spec})
+    found = Web()
+    object.__setattr__(world.api.services, "pod_streams", found)
+    return found
+
+
+async def test_a_request_reaches_the_pod_and_its_answer_the_client(world, web):
+    answer = await world.client("POST", f"{PODS}/web:9000/proxy/a%2Fb//c/?x=1&y", b"hello")
+    assert (answer.status, answer.body) == (418, b"one two")
+    assert (b"x-from", b"pod") in answer.headers
+    assert (b"content-type", b"text/x") in answer.headers
+    ((port, method, target, headers, body),) = web.asked
+    assert (port, method, target, body) == (9000, b"POST", b"/a%2Fb//c/?x=1&y", b"hello")
+    assert headers[b"host"] == b"web:9000"
+    assert b"authorization" not in headers
+
+
+@pytest.mark.parametrize(
+    ("name", "port"), [("web", 8080), ("web:http", 8080), ("http:web:http", 8080), ("web:81", 81)]
+)
+async def test_ports_by_name_and_number(world, web, name, port):
+    assert (await world.client("GET", f"{PODS}/{name}/proxy")).status == 418
+    assert [(p, t) for p, _, t, _, _ in web.asked] == [(port, b"/")]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("web:8001", 503, "error trying to reach service"),
+        ("web:8002", 503, "error trying to reach service"),
+        ("web:none", 400, 'no port "none" found'),
+        ("https:web:443", 400, "https is not served"),
+        ("gone", 404, 'pods "gone" not found'),
+    ],
+)
+async def test_what_cannot_be_reached(world, web, name, status, words):
+    refused = await world.client("GET", f"{PODS}/{name}/proxy/")
+    assert (refused.status, refused.json["kind"]) == (status, "Status")
+    assert words in refused.json["message"]
+
+
+async def test_services_lead_to_a_ready_pod(world, web):
+    spec = {"selector": {"a": "b"}, "ports": [{"name": "w", "port": 80, "targetPort": "http"}]}
+    await world.create(SERVICES, {"metadata": {"name": "shop"}, "spec": spec})
+    refused = await world.client("GET", f"{SERVICES}/shop/proxy/")
+    assert (refused.status, refused.json["message"]) == (
+        503, 'no endpoints available for service "shop"',
+    )  # fmt: skip
+    endpoint = {"addresses": ["10.0.0.1"], "conditions": {"ready": True},
+                "targetRef": {"kind": "Pod", "namespace": "default", "name": "web"}}  # fmt: skip
+    await world.create(SLICES, {
+        "metadata": {"name": "shop-1", "labels": {"kubernetes.io/service-name": "shop"}},
+        "addressType": "IPv4", "endpoints": [endpoint], "ports": [{"name": "w", "port": 31000}],
+    })  # fmt: skip
+    for name in ("shop", "shop:80", "shop:w"):
+        assert (await world.client("GET", f"{SERVICES}/{name}/proxy/x")).status == 418
+    assert {(p, t) for p, _, t, _, _ in web.asked} == {(8080, b"/x")}
+    assert (await world.client("GET", f"{SERVICES}/shop:81/proxy/x")).status == 503
+
+
+def test_names():
+    assert split_name("a") == ("", "a", "")
+    assert split_name("a:80") == ("", "a", "80")
+    assert split_name("https:a:") == ("https", "a", "")
+    with pytest.raises(BadRequest):
+        split_name("ftp:a:80")
