@@ -85,6 +85,13 @@ class SessionStreams:
                 item.info.id, stdin=stdin, tty=tty, once=running.stdin_once(pod.doc, container)
             )
         )
+        try:
+            # the engine attaches to what has just ended as well, and then waits for its next start
+            await state.look(item.info.id)
+            _running(state, container)
+        except BaseException:
+            await session.close()
+            raise
         return session, tty
 
     async def open_port(self, pod: StoredObject, port: int) -> ByteStream:

@@ -178,6 +178,7 @@ class World:
         self.registry = Registry(store, self.clock, random.Random(1))
         self.informers = Informers(store)
         self.machine = Machine("host-1")
+        self.manager: NodeManager
 
     async def pod(self, name: str, **container: Any) -> ObjectKey:
         spec = {"nodeName": "host-1", "containers": [{"name": "c", "image": IMAGE, **container}]}
@@ -206,6 +207,7 @@ async def world(settings: NodeSettings | None = None) -> AsyncIterator[World]:
     manager = NodeManager(
         made.registry, made.informers, connector, made.clock, random.Random(1), settings
     )
+    made.manager = manager
     task = spawn(manager.run(), name="sessions")
     try:
         yield made
