@@ -4,6 +4,7 @@ The name in the path may say scheme and port: "NAME", "NAME:PORT", "http:NAME:PO
 one of its ready pods. Source: Kubernetes, "Manually constructing apiserver proxy URLs".
 """
 
+from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any, Final, cast
 
@@ -90,9 +91,7 @@ def pod_port(item: StoredObject, port: str) -> int:
     raise BadRequest(f'no port "{port}" found in pod "{item.key.name}"')
 
 
-def service_target(
-    services: Services, item: StoredObject, port: str
-) -> tuple[StoredObject, int]:
+def service_target(services: Services, item: StoredObject, port: str) -> tuple[StoredObject, int]:
     """A ready pod of a service, and the port there.
 
     Raises:
@@ -102,18 +101,36 @@ def service_target(
     chosen = _service_port(cast("Service", item.view), port)
     if chosen is None:
         raise ServiceUnavailable(f'no service port "{port}" found for service "{name}"')
-    for piece in services.store.list(_SLICES, item.key.namespace):
+    for pod in _pods_of(services, item):
+        if any(
+            c.type == "Ready" and c.status == "True"
+            for c in cast("Pod", pod.view).status.conditions
+        ):
+            return pod, pod_port(pod, str(chosen.target_port or chosen.port))
+    raise ServiceUnavailable(f'no endpoints available for service "{name}"')
+
+
+def _pods_of(services: Services, item: StoredObject) -> Iterator[StoredObject]:
+    """The pods behind a service: by its selector, else those that its slices name."""
+    namespace, selector = item.key.namespace, cast("Service", item.view).spec.selector
+    if selector:
+        for pod in services.store.list("pods", namespace):
+            labels = pod.doc["metadata"].get("labels") or {}
+            if (
+                selector.items() <= labels.items()
+                and "deletionTimestamp" not in pod.doc["metadata"]
+            ):
+                yield pod
+        return
+    for piece in services.store.list(_SLICES, namespace):
         view = cast("EndpointSlice", piece.view)
-        if (view.metadata.labels or {}).get(SLICE_SERVICE) != name:
+        if (view.metadata.labels or {}).get(SLICE_SERVICE) != item.key.name:
             continue
         for endpoint in view.endpoints:
-            target = endpoint.target_ref
-            if endpoint.conditions.ready is False or target is None:
-                continue
-            pod = services.store.get(ObjectKey("pods", item.key.namespace, target.name))
-            if pod is not None:
-                return pod, pod_port(pod, str(chosen.target_port or chosen.port))
-    raise ServiceUnavailable(f'no endpoints available for service "{name}"')
+            name = endpoint.target_ref.name if endpoint.target_ref else ""
+            found = services.store.get(ObjectKey("pods", namespace, name))
+            if found is not None:
+                yield found
 
 
 def _service_port(service: Service, port: str) -> ServicePort | None:

@@ -11,7 +11,6 @@ from tests.fakes.pipes import connected
 
 PODS = "/api/v1/namespaces/default/pods"
 SERVICES = "/api/v1/namespaces/default/services"
-SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
 
 class Web:
@@ -63,7 +62,7 @@ class Web:
 async def web(world):
     ports = [{"name": "http", "containerPort": 8080}]
     spec = {"containers": [{"name": "c", "image": "i", "ports": ports}], "nodeName": "n1"}
-    await world.create(PODS, {"metadata": {"name": "web"}, "spec": spec})
+    await world.create(PODS, {"metadata": {"name": "web", "labels": {"a": "b"}}, "spec": spec})
     found = Web()
     object.__setattr__(world.api.services, "pod_streams", found)
     return found
@@ -111,12 +110,9 @@ async def test_services_lead_to_a_ready_pod(world, web):
     assert (refused.status, refused.json["message"]) == (
         503, 'no endpoints available for service "shop"',
     )  # fmt: skip
-    endpoint = {"addresses": ["10.0.0.1"], "conditions": {"ready": True},
-                "targetRef": {"kind": "Pod", "namespace": "default", "name": "web"}}  # fmt: skip
-    await world.create(SLICES, {
-        "metadata": {"name": "shop-1", "labels": {"kubernetes.io/service-name": "shop"}},
-        "addressType": "IPv4", "endpoints": [endpoint], "ports": [{"name": "w", "port": 31000}],
-    })  # fmt: skip
+    pod = (await world.client("GET", f"{PODS}/web")).json
+    pod["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
+    assert (await world.client("PUT", f"{PODS}/web/status", pod)).status == 200
     for name in ("shop", "shop:80", "shop:w"):
         assert (await world.client("GET", f"{SERVICES}/{name}/proxy/x")).status == 418
     assert {(p, t) for p, _, t, _, _ in web.asked} == {(8080, b"/x")}
