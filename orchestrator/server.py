@@ -47,6 +47,7 @@ from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
 from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSettings
 from orchestrator.controllers.replicaset.controller import replicaset_controller
+from orchestrator.controllers.resourcequota.controller import resourcequota_controller
 from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
 from orchestrator.controllers.statefulset.controller import stateful_set_controller
 from orchestrator.credentials import keeper
@@ -279,6 +280,9 @@ class ControlPlane:
             "cronjobs": cron_job_controller(informers, carry_out, clock, rng).run,
             "endpoints": endpoints_controller(informers, carry_out, rng).run,
             "namespaces": namespace_controller(informers, carry_out, clock, rng).run,
+            "resourcequotas": resourcequota_controller(
+                informers, carry_out, clock, rng, self._registry.quota_used
+            ).run,
             "serviceaccounts": serviceaccount_controller(informers, carry_out, rng).run,
             "clusterroles": clusterrole_controller(informers, carry_out, rng).run,
             "garbage": garbage_controller(informers, carry_out, rng, self._registry.catalog).run,

@@ -63,9 +63,27 @@ def canonical(quantity: Raw) -> str:
     return _written(str(quantity))
 
 
+def parse_nanos(quantity: Raw) -> tuple[int, str]:
+    """The exact value in thousand-millionths, and its style: "decimal", "binary", "exponent".
+
+    Raises:
+        ValueError: no quantity.
+    """
+    value, style = _read(str(quantity))
+    return int(value * _NANO), style
+
+
+def format_nanos(nanos: int, style: str) -> str:
+    """The quantity of so many thousand-millionths as Kubernetes writes it in that style."""
+    return _text_of(Fraction(nanos, _NANO), style)
+
+
 @lru_cache(maxsize=4096)
 def _written(text: str) -> str:
-    value, style = _read(text)
+    return _text_of(*_read(text))
+
+
+def _text_of(value: Fraction, style: str) -> str:
     if not value:
         return "0"
     if style == "binary" and (abs(value) < 1024 or value.denominator != 1):

@@ -160,7 +160,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _core("ConfigMap", "configmaps", "cm"),
     _core("Endpoints", "endpoints", "ep"),
     _core("Event", "events", "ev"),
-    _core("LimitRange", "limitranges", "limits", verbs=READ_VERBS),
+    _core("LimitRange", "limitranges", "limits"),
     _core(
         "Namespace", "namespaces", "ns", namespaced=False, verbs=NO_COLLECTION_VERBS,
         subresources=(Subresource("finalize", "Namespace", ("update",)), _status("Namespace")),
@@ -194,7 +194,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         verbs=READ_VERBS, subresources=(_SCALE, _status("ReplicationController")),
     ),
     _core(
-        "ResourceQuota", "resourcequotas", "quota", verbs=READ_VERBS,
+        "ResourceQuota", "resourcequotas", "quota",
         subresources=(_status("ResourceQuota"),),
     ),
     _core("Secret", "secrets"),

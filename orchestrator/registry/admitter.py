@@ -10,12 +10,13 @@ from orchestrator.api.types.config import Namespace
 from orchestrator.api.types.policy import PriorityClass
 from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
-from orchestrator.registry import admission
+from orchestrator.registry import admission, limits
 from orchestrator.registry.settings import RegistrySettings
 from orchestrator.store.objects import Document
 from orchestrator.store.store import Store
 
 _PRIORITY_CLASSES: Final = "priorityclasses.scheduling.k8s.io"
+_SIZED: Final = frozenset({"persistentvolumeclaims", "pods"})
 
 
 class Admitter:
@@ -37,6 +38,7 @@ class Admitter:
             self._give_priority(key, document)
             account = self._store.get(admission.account_key(document))
             admission.admit_account(document, account.doc if account is not None else None)
+            limits.admit_limits(document, self._limit_ranges(key.namespace))
         self.check(key, document)
 
     def check(self, key: ObjectKey, document: Document) -> None:
@@ -50,7 +52,7 @@ class Admitter:
             _raise(admission.default_class_refusal(key, document, there))
 
     def require_place(self, key: ObjectKey, document: Document) -> None:
-        """Refuses an object whose namespace or service account is not there.
+        """Refuses an object whose namespace or service account is not there, or takes none so big.
 
         Raises:
             ApiError: says which.
@@ -61,6 +63,11 @@ class Admitter:
             account = admission.account_key(document)
             if self._store.get(account) is None:
                 raise admission.account_refusal(key, account)
+        if key.resource in _SIZED:
+            _raise(limits.limits_refusal(key, document, self._limit_ranges(key.namespace)))
+
+    def _limit_ranges(self, namespace: str) -> list[Document]:
+        return [item.doc for item in self._store.list(limits.LIMIT_RANGES, namespace)]
 
     def _namespace(self, name: str) -> Namespace | None:
         found = self._store.get(ObjectKey("namespaces", "", name))

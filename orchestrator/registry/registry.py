@@ -13,6 +13,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.api.amounts import Amounts
 from orchestrator.api.fields import FieldSelector
 from orchestrator.api.labels import Selector
 from orchestrator.api.resources import Resource
@@ -93,6 +94,18 @@ class Registry:
             BadRequest: a continue token that is not ours.
         """
         return read_page(self._store, resource, namespace, labels, fields, limit, continue_token)
+
+    def quota_used(self, key: ObjectKey) -> tuple[Amounts, float | None]:
+        """What a ResourceQuota's namespace uses of it.
+
+        Returns:
+            Amounts by every name that it limits, and when (wall seconds) they change without a
+            write, because a pod's grace ends.
+
+        Raises:
+            NotFound: there is no such quota.
+        """
+        return self._writer.quotas.used(key)
 
     # ------------------------------------------------------------ writing
 

@@ -33,6 +33,7 @@ from orchestrator.registry.allocation import ServiceAllocator
 from orchestrator.registry.documents import admit_document, fill_in, without_nulls
 from orchestrator.registry.locks import KeyLocks
 from orchestrator.registry.options import Patch, WriteOptions
+from orchestrator.registry.quotas import QuotaLedger
 from orchestrator.registry.settings import RegistrySettings
 from orchestrator.store.objects import Delete, Document, Draft, Put, StoredObject, StoreEvent
 from orchestrator.store.store import Store
@@ -61,6 +62,7 @@ class Writer:
         self._settings = settings
         self._allocator = ServiceAllocator(store, settings)
         self._admitter = Admitter(store, settings)
+        self.quotas = QuotaLedger(store, clock)
         self.locks = KeyLocks()
 
     # ------------------------------------------------------------ create
@@ -132,6 +134,7 @@ class Writer:
             self._admitter.require_place(key, document)
             if self._store.get(key) is not None:
                 raise faults.already_exists(key)
+            self.quotas.charge(key, document, is_new=True, dry_run=options.dry_run)
             return await self.commit(key, None, document, dry_run=options.dry_run)
 
     # ------------------------------------------------------------ update and patch
@@ -264,6 +267,8 @@ class Writer:
                     return stored
                 if options.review is not None:
                     options.review(key, wanted, stored.doc)
+                if not subresource:
+                    self.quotas.charge(key, wanted, is_new=False, dry_run=options.dry_run)
                 try:
                     return await self.commit(key, stored, wanted, dry_run=options.dry_run)
                 except Conflict:

@@ -119,6 +119,10 @@ class Store:
         """One object as last committed, or None."""
         return self._memory.get(key)
 
+    def is_under_way(self, key: ObjectKey) -> bool:
+        """Whether a write of the object is decided and not committed yet."""
+        return key in self._ahead
+
     def list(self, resource: str, namespace: str = "", after: Place | None = None) -> _Objects:
         """Objects sorted by namespace and name.
 

@@ -24,6 +24,7 @@ from orchestrator.controllers.accounttoken.controller import accounttoken_contro
 from orchestrator.controllers.certificate.controller import certificate_controller
 from orchestrator.controllers.clusterrole.controller import clusterrole_controller
 from orchestrator.controllers.customresources.controller import customresources_controller
+from orchestrator.controllers.resourcequota.controller import resourcequota_controller
 from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
 from orchestrator.credentials.ensure import ensure_credentials, root_pair, server_ssl_context
 from orchestrator.credentials.signer import sign_client
@@ -73,6 +74,7 @@ async def main(state_dir: Path, port: int) -> None:
         accounttoken_controller(informers, carry_out, rng, root.cert_pem, keys.sign),
         certificate_controller(informers, carry_out, clock, rng, issue),
         clusterrole_controller(informers, carry_out, rng),
+        resourcequota_controller(informers, carry_out, clock, rng, registry.quota_used),
         serviceaccount_controller(informers, carry_out, rng),
     ]
     settings = ApiServerSettings(host="127.0.0.1", port=port, bookmark_interval_s=1.0)

@@ -16,6 +16,7 @@ from orchestrator.api.defaults.cluster import (
 from orchestrator.api.defaults.networking import default_network_policy
 from orchestrator.api.defaults.pod import default_pod
 from orchestrator.api.defaults.policy import default_budget, default_priority_class
+from orchestrator.api.defaults.quota import default_limit_range, default_quota
 from orchestrator.api.defaults.rbac import default_binding
 from orchestrator.api.defaults.service import (
     default_endpoint_slice,
@@ -38,6 +39,7 @@ _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "endpoints": default_endpoints,
     "endpointslices.discovery.k8s.io": default_endpoint_slice,
     "events": default_event,
+    "limitranges": default_limit_range,
     "namespaces": default_namespace,
     "networkpolicies.networking.k8s.io": default_network_policy,
     "nodes": default_node,
@@ -45,6 +47,7 @@ _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "pods": default_pod,
     "priorityclasses.scheduling.k8s.io": default_priority_class,
     "replicasets.apps": default_replica_set,
+    "resourcequotas": default_quota,
     "rolebindings.rbac.authorization.k8s.io": default_binding,
     "secrets": default_secret,
     "services": default_service,

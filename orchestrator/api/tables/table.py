@@ -15,6 +15,7 @@ from orchestrator.api.tables import (
     networking,
     pod,
     policy,
+    quota,
     rbac,
     service,
     sets,
@@ -71,6 +72,7 @@ _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
     ),
     "pods": _Printer(pod.COLUMNS, pod.cells),
     "replicasets.apps": _Printer(workload.REPLICA_SET_COLUMNS, workload.replica_set_cells),
+    "resourcequotas": _Printer(quota.QUOTA_COLUMNS, quota.quota_cells),
     "rolebindings.rbac.authorization.k8s.io": _Printer(rbac.BINDING_COLUMNS, rbac.binding_cells),
     "secrets": _Printer(cluster.SECRET_COLUMNS, cluster.secret_cells),
     "serviceaccounts": _Printer(

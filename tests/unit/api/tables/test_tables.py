@@ -370,3 +370,14 @@ def test_every_kind_has_a_table_with_a_name(resource):
 
 def test_a_kind_without_columns_of_its_own():
     assert row("podtemplates", {}) == {"Name": "a", "Created At": CREATED}
+
+
+def test_resource_quota():
+    status = {
+        "hard": {"pods": "3", "limits.cpu": "2", "cpu": "1"},
+        "used": {"pods": "1", "limits.cpu": "500m", "cpu": "0"},
+    }
+    cells = row("resourcequotas", {"status": status})
+    assert cells == {
+        "Name": "a", "Request": "cpu: 0/1, pods: 1/3", "Limit": "limits.cpu: 500m/2", "Age": "5m",
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""ResourceQuotas: what their namespaces use of them; start at plan.py."""
