@@ -115,6 +115,20 @@ UNSUPPORTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
 })  # fmt: skip
 """Group-resource to the paths of the fields that nothing acts on yet."""
 
+REFUSED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "customresourcedefinitions.apiextensions.k8s.io": {
+            "spec.conversion.strategy=Webhook": "versions are converted by name only: use None",
+        },
+        "statefulsets.apps": {
+            "spec.volumeClaimTemplates": (
+                "claims are not served yet: name a volume of another type in spec.template"
+            ),
+        },
+    }
+)
+"""Fields that are not kept without effect, because that would do harm: the reason by path."""
+
 
 def warnings(resource: str, document: Mapping[str, Any]) -> list[str]:
     """One sentence for each field of a document that is kept and not acted on."""

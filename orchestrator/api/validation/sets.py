@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from orchestrator.api import labels
+from orchestrator.api.unsupported import REFUSED
 from orchestrator.api.validation.collector import Faults
 from orchestrator.api.validation.meta import validate_selector
 from orchestrator.api.validation.workload import validate_bound, validate_template
@@ -36,10 +37,8 @@ def validate_stateful_set(faults: Faults, document: Document) -> None:
     faults.check_number("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
     if spec.get("volumeClaimTemplates"):
         # without them the pods would run, and lose their data with the first restart
-        faults.forbidden(
-            "spec.volumeClaimTemplates",
-            "claims are not served yet: name a volume of another type in spec.template",
-        )
+        path = "spec.volumeClaimTemplates"
+        faults.forbidden(path, REFUSED["statefulsets.apps"][path])
     _template(faults, spec, "statefulset")
 
 
