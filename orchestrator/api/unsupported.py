@@ -52,6 +52,7 @@ _POD_SPEC: Final = (
     "affinity.podAffinity",
     "affinity.podAntiAffinity",
     "automountServiceAccountToken=true",
+    "enableServiceLinks=true",
     "hostUsers=false",
     "os",
     "overhead",

@@ -15,12 +15,14 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "kubernetes-compatibility.
 HEAD = f"""\
 # Compatibility with Kubernetes
 
-The API is that of Kubernetes {KUBERNETES_VERSION}. This page is made by `scripts/lib/compatibility_doc.py`
-from the tables that the server answers by; what kubectl can do with them is in [kubectl.md](kubectl.md).
+The API is that of Kubernetes {KUBERNETES_VERSION}. This page is made by
+`scripts/lib/compatibility_doc.py` from the tables that the server answers by; what kubectl can do
+with them is in [kubectl.md](kubectl.md).
 
 - **acted on**: the field does what Kubernetes says it does.
 - **kept**: the field is stored and given back, nothing acts on it, and a `Warning:` of the request
-  that sets it says so. Where only some values or some fields below it are without effect, they are named.
+  that sets it says so. Where only some values or fields below it are without effect, they are
+  named.
 - **refused**: the field is an error, because ignoring it would do harm.
 
 A field that Kubernetes does not know is an error, or with `--validate=warn` a warning and dropped.
@@ -63,7 +65,7 @@ def mark(resource: Resource, path: str) -> str:
     for refused, why in REFUSED.get(name, {}).items():
         if refused == path:
             return f"refused: {why}"
-    if path == "spec.template" or path == "spec.jobTemplate":
+    if path in {"spec.template", "spec.jobTemplate"}:
         return "acted on, as a Pod's"
     found = []
     for entry in UNSUPPORTED.get(name, ()):
@@ -104,8 +106,7 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    if "--check" in sys.argv:
-        raise SystemExit(
-            PAGE.read_text() != page() and f"{PAGE}: run scripts/lib/compatibility_doc.py"
-        )
-    PAGE.write_text(page())
+    if "--check" not in sys.argv:
+        PAGE.write_text(page())
+    elif PAGE.read_text() != page():
+        raise SystemExit(f"{PAGE}: run scripts/lib/compatibility_doc.py")
