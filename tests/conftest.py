@@ -13,7 +13,8 @@ from hypothesis import settings
 asyncio.set_event_loop(None)
 
 # the same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones
-settings.register_profile("repeatable", derandomize=True, database=None)
+# without deadlines: how long an example takes says more of the machine than of the code
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
