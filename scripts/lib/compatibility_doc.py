@@ -16,8 +16,8 @@ HEAD = f"""\
 # Compatibility with Kubernetes
 
 The API is that of Kubernetes {KUBERNETES_VERSION}. This page is made by
-`scripts/lib/compatibility_doc.py` from the tables that the server answers by; what kubectl can do
-with them is in [kubectl.md](kubectl.md).
+`scripts/lib/compatibility_doc.py` from the tables that the server answers by; `scripts/conformance`
+tries what kubectl can do with them.
 
 - **acted on**: the field does what Kubernetes says it does.
 - **kept**: the field is stored and given back, nothing acts on it, and a `Warning:` of the request

@@ -41,7 +41,7 @@ assert said == "hello\n", said
 core.create_namespaced_config_map(namespace, {"metadata": {"name": "m"}, "data": {"a": "1"}})
 changed = core.patch_namespaced_config_map("m", namespace, {"data": {"b": "2"}})
 assert changed.data == {"a": "1", "b": "2"}
-assert core.delete_namespaced_config_map("m", namespace).status == "Success"
+assert core.delete_namespaced_config_map("m", namespace)["status"] == "Success"
 try:
     core.read_namespaced_config_map("m", namespace)
 except client.ApiException as error:
