@@ -70,7 +70,13 @@ def test_imperative_creates(kubectl, namespace):
 
 
 def test_what_is_not_acted_on_is_refused(kubectl, namespace):
-    refused = kubectl.fails("create", "job", "j", "-n", namespace, "--image=x:1")
+    claim = {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }  # fmt: skip
+    refused = kubectl.fails("create", "-n", namespace, "-f", "-", stdin=claim)
     assert "the server does not allow this method on the requested resource" in refused
 
 
