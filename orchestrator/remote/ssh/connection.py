@@ -198,9 +198,10 @@ class SshTransport:
         if self._bridging:
             return await self._dial_session(factory, path)
         protocol = factory()
+        session = ProtocolSession(protocol)
         try:
-            channel, _ = await self._connection.create_unix_connection(
-                lambda: ProtocolSession(protocol), path, encoding=None, window=window
+            await self._connection.create_unix_connection(
+                lambda: session, path, encoding=None, window=window
             )
         except asyncssh.ChannelOpenError as error:
             if self._watch.lost.is_set():
@@ -216,7 +217,7 @@ class SshTransport:
             ) from error
         except (asyncssh.Error, OSError) as error:
             raise self._lost(error, f"open {path}") from error
-        return channel, protocol  # type: ignore[return-value]  # an asyncio.Transport but for its base
+        return session.transport, protocol
 
     def use_bridge(self, argv: Sequence[str]) -> None:
         """Gives a command that, with a path added, copies between its stdio and that socket.
@@ -235,10 +236,11 @@ class SshTransport:
         self, factory: Callable[[], P], path: str
     ) -> tuple[asyncio.Transport, P]:
         protocol = factory()
+        session = ProtocolSession(protocol, self._bridges.release)
         await self._bridges.acquire()
         try:
-            channel, _ = await self._connection.create_session(
-                lambda: ProtocolSession(protocol, self._bridges.release),
+            await self._connection.create_session(
+                lambda: session,
                 shlex.join((*self._bridge, path)),
                 encoding=None,
             )
@@ -247,7 +249,7 @@ class SshTransport:
             if isinstance(error, (asyncssh.Error, OSError)):
                 raise self._lost(error, f"open {path}") from error
             raise
-        return channel, protocol  # type: ignore[return-value]  # as in `dial`
+        return session.transport, protocol
 
     async def open_unix(self, path: str) -> ByteStream:
         """Connects to a Unix socket on the host for much data; errors as `dial`."""

@@ -99,6 +99,32 @@ async def test_a_stream_goes_both_ways_and_ends(transport: SshTransport, tmp_pat
     listener.close()
 
 
+async def test_a_slow_reader_holds_up_the_writer(transport: SshTransport, tmp_path: Path) -> None:
+    total, sent = 12 << 20, 0
+
+    async def pour(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        while sent < total:
+            writer.write(bytes(64 << 10))
+            sent += 64 << 10
+            await writer.drain()
+        writer.close()
+
+    path = str(tmp_path / "pour.sock")
+    listener = await asyncio.start_unix_server(pour, path)
+    stream = await transport.open_unix(path)
+    read, most = 0, 0
+    while piece := await stream.read():
+        read += len(piece)
+        most = max(most, sent - read)
+        for _ in range(20):  # the writer's and the channel's turns, for each of the reader's
+            await asyncio.sleep(0)
+    assert read == total
+    assert most < 4 << 20
+    await stream.close()
+    listener.close()
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
