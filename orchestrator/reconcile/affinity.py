@@ -12,10 +12,11 @@ Terms = Sequence[Mapping[str, Any]]
 """`nodeSelectorTerms`: one that fits is enough."""
 
 
-def required_terms(pod_spec: Mapping[str, Any]) -> Terms | None:
-    """The terms of a pod's required node affinity; None when it has none."""
-    affinity = (pod_spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+def required_terms(affinity: Mapping[str, Any] | None) -> Terms | None:
+    """The terms of the required node affinity in a pod's `spec.affinity`; None without any."""
+    required = ((affinity or {}).get("nodeAffinity") or {}).get(
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    )
     return None if required is None else required.get("nodeSelectorTerms") or ()
 
 

@@ -26,6 +26,7 @@ from orchestrator.kit.workqueue import RETRY_BACKOFF
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent, RequeueAfter
 from orchestrator.reconcile.queue import KeyQueue
+from orchestrator.reconcile.snapshot import metadata_of
 from orchestrator.store.objects import StoreEvent
 
 _log: Final = structlog.get_logger("controller")
@@ -73,10 +74,9 @@ def of_controller(resource: str, kind: str) -> Keys:
 
     def keys(event: StoreEvent) -> Iterable[ObjectKey]:
         for item in (event.object, event.previous):
-            owners = item.doc["metadata"].get("ownerReferences") or () if item else ()
-            for owner in owners:
-                if owner.get("controller") and owner.get("kind") == kind:
-                    yield ObjectKey(resource, event.object.key.namespace, owner["name"])
+            for owner in metadata_of(item).owner_references if item else ():
+                if owner.controller and owner.kind == kind:
+                    yield ObjectKey(resource, event.object.key.namespace, owner.name)
 
     return keys
 

@@ -1,11 +1,14 @@
 """Owner references: who controls an object, and the patches that adopt and release it. Pure.
 
+What is asked at every write is read from the typed view; documents are decoded for patches only.
+
 Source: Kubernetes API concepts, "Owners and Dependents"; ControllerRefManager.
 """
 
 from typing import Any
 
 from orchestrator.reconcile.intents import Patch
+from orchestrator.reconcile.snapshot import metadata_of
 from orchestrator.store.objects import Document, StoredObject
 
 
@@ -29,15 +32,13 @@ def references_of(item: StoredObject) -> list[Document]:
 
 def controller_uid(item: StoredObject) -> str:
     """Uid of the object's controller; "" when it has none."""
-    for reference in references_of(item):
-        if reference.get("controller"):
-            return str(reference["uid"])
-    return ""
+    controller = metadata_of(item).controller
+    return controller.uid if controller is not None else ""
 
 
 def is_deleting(item: StoredObject) -> bool:
     """Whether the object has a deletion timestamp."""
-    return bool(item.doc["metadata"].get("deletionTimestamp"))
+    return bool(metadata_of(item).deletion_timestamp)
 
 
 def adopt(owner: StoredObject, item: StoredObject) -> Patch:

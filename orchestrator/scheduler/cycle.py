@@ -60,11 +60,11 @@ class Outcome:
     last: str
 
 
-def strategy_of(pod: PodView, settings: SchedulerSettings) -> Strategy | None:
-    """The strategy that a pod asks for; None when it is for a scheduler that is not ours."""
-    if pod.scheduler in {"", DEFAULT_SCHEDULER}:
+def strategy_of(scheduler: str, settings: SchedulerSettings) -> Strategy | None:
+    """The strategy of a pod's `spec.schedulerName`; None when that is no scheduler of ours."""
+    if scheduler in {"", DEFAULT_SCHEDULER}:
         return settings.strategy
-    return next((name for name in STRATEGIES if name == pod.scheduler), None)
+    return next((name for name in STRATEGIES if name == scheduler), None)
 
 
 def schedule(
@@ -93,7 +93,7 @@ def schedule(
             message = explain(against, settings.explained_nodes)
             decisions.append(Unschedulable(pod.key, pod.uid, message, against))
             continue
-        if strategy_of(pod, settings) == "round-robin":
+        if strategy_of(pod.scheduler, settings) == "round-robin":
             chosen = next((node for node in fitting if node.name > last), fitting[0])
             last = chosen.name
         else:

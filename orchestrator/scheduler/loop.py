@@ -113,9 +113,9 @@ class Scheduler:
 
     def _is_ours(self, item: StoredObject) -> bool:
         pod = view_as(item, Pod)
-        if owners.is_deleting(item) or has_ended(pod) or item.doc["spec"].get("schedulingGates"):
+        if owners.is_deleting(item) or has_ended(pod) or pod.spec.scheduling_gates:
             return False
-        return strategy_of(pod_view(item), self._settings) is not None
+        return strategy_of(pod.spec.scheduler_name, self._settings) is not None
 
     def _forget(self, key: ObjectKey) -> None:
         self._active.pop(key, None)

@@ -110,7 +110,7 @@ def pod_view(item: StoredObject) -> PodView:
     return PodView(
         key=item.key,
         uid=item.uid,
-        requests=pod_requests(pod, item.doc["spec"].get("overhead") or {}),
+        requests=pod_requests(pod, spec.overhead or {}),
         node_name=spec.node_name,
         node_selector=spec.node_selector,
         tolerations=spec.tolerations,
@@ -119,7 +119,7 @@ def pod_view(item: StoredObject) -> PodView:
         workload=controller.uid if controller else "",
         scheduler=spec.scheduler_name,
         priority=spec.priority or 0,
-        affinity=required_terms(item.doc["spec"]),
+        affinity=required_terms(spec.affinity),
         created=pod.metadata.creation_timestamp,
     )
 

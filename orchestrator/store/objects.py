@@ -61,7 +61,9 @@ class StoredObject:
     @property
     def uid(self) -> Uid:
         """`metadata.uid`."""
-        return Uid(self.doc["metadata"]["uid"])
+        if self._doc is not None:
+            return Uid(self._doc["metadata"]["uid"])
+        return Uid(self.view.metadata.uid)  # type: ignore[attr-defined]  # every view has it
 
     def __repr__(self) -> str:
         """Key and revision."""

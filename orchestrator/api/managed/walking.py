@@ -8,6 +8,7 @@ concepts, "Server-Side Apply", "Merge strategy".
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any, Final, Protocol
 
 from orchestrator.api.managed.fieldset import SELF, Fields
@@ -18,16 +19,19 @@ _KEY_DEFAULTS: Final[Mapping[str, Any]] = {"protocol": "TCP"}
 
 
 class MergeSchema(Protocol):
-    """What must be known of a place; `api.schema.nodes.SchemaNode` knows it."""
+    """What must be known of a place; `api.schema.nodes.SchemaNode` knows it.
+
+    Attributes:
+        list_type: "map", "set", or something else for lists that are owned as a whole.
+        list_map_keys: for "map": the fields that identify an item.
+        map_type: "atomic" for objects that are owned as a whole.
+        fields: names of an object's known fields; empty for maps.
+    """
 
     list_type: str
     list_map_keys: tuple[str, ...]
     map_type: str
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of an object's known fields; empty for maps."""
-        ...
+    fields: tuple[str, ...]
 
     def child(self, field: str) -> "MergeSchema | None":
         """The schema of a field or of a map's values."""
@@ -68,10 +72,10 @@ def element(item: Any, schema: MergeSchema) -> str:
         BadRequest: a field that identifies it is missing.
     """
     if schema.list_type == "set":
-        return f"v:{json.dumps(item, separators=(',', ':'), ensure_ascii=False)}"
+        return f"v:{_json(item)}"
     if not isinstance(item, Mapping):
         raise BadRequest("an item of a list that is merged by keys must be an object")
-    keys: dict[str, Any] = {}
+    keys: list[str] = []
     for name in sorted(schema.list_map_keys):
         value = item.get(name, _KEY_DEFAULTS.get(name))
         if value is None:
@@ -79,8 +83,14 @@ def element(item: Any, schema: MergeSchema) -> str:
                 f"associative list with keys has an element that omits key field {name!r} (and "
                 "doesn't have default value)".replace("'", '"')
             )
-        keys[name] = value
-    return f"k:{json.dumps(keys, separators=(',', ':'), ensure_ascii=False)}"
+        keys.append(f"{encode_basestring(name)}:{_json(value)}")
+    return f"k:{{{','.join(keys)}}}"
+
+
+def _json(value: Any) -> str:
+    if type(value) is str:  # nearly always; an encoder for all there is takes ten times as long
+        return encode_basestring(value)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def elements(items: Sequence[Any], schema: MergeSchema) -> dict[str, Any]:
@@ -114,28 +124,44 @@ def _applied(value: Any, schema: MergeSchema | None) -> Fields:
 
 _ATOMS: Final = frozenset({str, int, bool, float})
 """What most fields hold, and has nothing below it."""
+_NOTHING_BELOW: Final[Fields] = {}
+"""Shared: sets are values, which nobody changes."""
 
 
 def added_fields(document: Mapping[str, Any], schema: MergeSchema | None) -> Fields:
-    """All fields of something that was not there before."""
-    return {f"f:{k}": _added(v, _child(schema, k)) for k, v in document.items()}
+    """All fields of something that was not there before.
+
+    Raises:
+        BadRequest: an item of a list has no keys.
+    """
+    return {
+        f"f:{key}": _NOTHING_BELOW
+        if type(value) in _ATOMS
+        else _added(value, schema.child(key) if schema is not None else None)
+        for key, value in document.items()
+    }
 
 
 def _added(value: Any, schema: MergeSchema | None) -> Fields:
-    if type(value) in _ATOMS:
-        return {}
-    if isinstance(value, Mapping) and value and is_granular(schema):
+    if not value:
+        return _NOTHING_BELOW
+    if type(value) is dict or isinstance(value, Mapping):
+        if not is_granular(schema):
+            return _NOTHING_BELOW
         found = added_fields(value, schema)
         # an object with known fields is there by its fields; a map is something by itself
-        return found if schema is not None and schema.fields else {SELF: {}, **found}
-    if isinstance(value, list) and value and schema is not None and is_associative(schema):
+        return found if schema is not None and schema.fields else {SELF: _NOTHING_BELOW, **found}
+    if isinstance(value, list) and schema is not None and is_associative(schema):
         below = schema.item()
-        found = {
-            key: {SELF: {}, **node} if (node := _added(item, below)) else {}
-            for key, item in elements(value, schema).items()
-        }
-        return {SELF: {}, **found}
-    return {}
+        found = {SELF: _NOTHING_BELOW}
+        for item in value:
+            key = element(item, schema)
+            if key in found:
+                continue  # of several with the same keys the first
+            node = _NOTHING_BELOW if type(item) in _ATOMS else _added(item, below)
+            found[key] = {SELF: _NOTHING_BELOW, **node} if node else _NOTHING_BELOW
+        return found
+    return _NOTHING_BELOW
 
 
 def compare(

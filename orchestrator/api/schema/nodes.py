@@ -28,11 +28,12 @@ class SchemaNode:
         list_type: "atomic", "set", "map" or empty (atomic).
         list_map_keys: for list_type "map": the fields that identify an item.
         map_type: "atomic", "granular" or empty (granular).
+        fields: the names of an object's known fields, sorted; empty for maps and free-form objects.
     """
 
     __slots__ = (
-        "_children", "_item", "_schema", "_shape", "definition", "list_map_keys", "list_type",
-        "map_type", "patch_merge_key", "patch_strategies", "type",
+        "_children", "_item", "_schema", "_shape", "definition", "fields", "list_map_keys",
+        "list_type", "map_type", "patch_merge_key", "patch_strategies", "type",
     )  # fmt: skip
 
     def __init__(self, schema: Definition) -> None:
@@ -51,6 +52,7 @@ class SchemaNode:
         self.list_type: str = self._said("list-type", "")
         self.list_map_keys: tuple[str, ...] = tuple(self._said("list-map-keys", []))
         self.map_type: str = self._said("map-type", "")
+        self.fields: tuple[str, ...] = tuple(self._shape.get("properties", ()))
 
     def _said(self, key: str, default: Any) -> Any:
         found = self._schema.get(f"x-kubernetes-{key}", _ABSENT)
@@ -63,11 +65,6 @@ class SchemaNode:
         """What the field means; the type's text where the field has none of its own."""
         text: str = self._schema.get("description") or self._shape.get("description", "")
         return text
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The names of an object's known fields, sorted; empty for maps and free-form objects."""
-        return tuple(self._shape.get("properties", ()))
 
     @property
     def required(self) -> tuple[str, ...]:

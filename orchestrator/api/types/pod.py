@@ -3,6 +3,8 @@
 Source: Kubernetes API, core/v1.
 """
 
+from typing import Any
+
 import msgspec
 
 from orchestrator.api.types.container import Container, Volume
@@ -58,8 +60,14 @@ class PodDnsConfig(View, frozen=True):
     options: tuple[PodDnsOption, ...] = ()
 
 
+class PodSchedulingGate(View, frozen=True):
+    """`spec.schedulingGates[]`: why a pod must not be placed yet."""
+
+    name: str = ""
+
+
 class PodSpec(View, frozen=True):
-    """`spec` of a Pod."""
+    """`spec` of a Pod; affinity and overhead as they are written."""
 
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
@@ -68,7 +76,10 @@ class PodSpec(View, frozen=True):
     node_name: str = ""
     node_selector: dict[str, str] | None = None
     tolerations: tuple[Toleration, ...] = ()
+    affinity: dict[str, Any] | None = None
+    overhead: dict[str, str | int | float] | None = None
     scheduler_name: str = ""
+    scheduling_gates: tuple[PodSchedulingGate, ...] = ()
     restart_policy: str = "Always"
     termination_grace_period_seconds: int | None = None
     active_deadline_seconds: int | None = None

@@ -118,7 +118,7 @@ def target_of(pod: StoredObject) -> str:
     spec = pod.doc["spec"]
     if spec.get("nodeName"):
         return str(spec["nodeName"])
-    for term in required_terms(spec) or ():
+    for term in required_terms(spec.get("affinity")) or ():
         for entry in term.get("matchFields") or ():
             if entry.get("key") == "metadata.name" and len(entry.get("values") or ()) == 1:
                 return str(entry["values"][0])
@@ -158,7 +158,7 @@ def _hosts(
         view = view_as(node, Node)
         labels = view.metadata.labels or {}
         chosen = all(labels.get(k) == v for k, v in (given.node_selector or {}).items())
-        chosen = chosen and fits(required_terms(spec), node.key.name, labels)
+        chosen = chosen and fits(required_terms(spec.get("affinity")), node.key.name, labels)
         taints = [t for t in view.spec.taints if not tolerated(tolerations, t)]
         keeps = chosen and not any(t.effect == "NoExecute" for t in taints)
         starts = keeps and not any(t.effect == "NoSchedule" for t in taints)

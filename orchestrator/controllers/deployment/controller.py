@@ -56,12 +56,12 @@ class _Reader:
     def waits_for_pod(self, event: StoreEvent) -> Iterable[ObjectKey]:
         """Recreate goes on when the last old pod has ended."""
         pod = event.object
-        for owner in owners.references_of(pod):
-            if not owner.get("controller") or owner.get("kind") != "ReplicaSet":
+        for owner in metadata_of(pod).owner_references:
+            if not owner.controller or owner.kind != "ReplicaSet":
                 continue
-            one = self._snapshot.get(ObjectKey(REPLICASETS, pod.key.namespace, owner["name"]))
-            for upper in owners.references_of(one) if one else ():
-                key = ObjectKey(DEPLOYMENTS, pod.key.namespace, upper["name"])
+            one = self._snapshot.get(ObjectKey(REPLICASETS, pod.key.namespace, owner.name))
+            for upper in metadata_of(one).owner_references if one else ():
+                key = ObjectKey(DEPLOYMENTS, pod.key.namespace, upper.name)
                 item = self._snapshot.get(key)
                 if item and view_as(item, Deployment).spec.strategy.type == "Recreate":
                     yield key

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from orchestrator.api.names import FINALIZER_FOREGROUND, FINALIZER_ORPHAN
 from orchestrator.reconcile import owners
 from orchestrator.reconcile.intents import Delete, Intent, Patch, Record
+from orchestrator.reconcile.snapshot import metadata_of
 from orchestrator.store.objects import StoredObject
 
 COMPONENT: Final = "garbage-collector-controller"
@@ -49,9 +50,8 @@ def plan(facts: Facts) -> list[Intent]:
 
 
 def finalizers_of(item: StoredObject) -> Sequence[str]:
-    """`metadata.finalizers`; shared, never mutate."""
-    found: Sequence[str] = item.doc["metadata"].get("finalizers") or ()
-    return found
+    """`metadata.finalizers`."""
+    return metadata_of(item).finalizers
 
 
 def waits_for_dependents(item: StoredObject) -> bool:

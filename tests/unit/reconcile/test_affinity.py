@@ -42,6 +42,7 @@ def test_one_term_is_enough_and_none_is_no_wish():
     assert fits([term("zone", "In", "b"), term("zone", "In", "a")], "n", LABELS)
     assert fits(None, "n", {})
     assert not fits([], "n", LABELS)
+    assert required_terms(None) is None
     assert required_terms({}) is None
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{}]}}
-    assert required_terms({"affinity": {"nodeAffinity": required}}) == [{}]
+    assert required_terms({"nodeAffinity": required}) == [{}]
