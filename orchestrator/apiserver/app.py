@@ -1,7 +1,7 @@
-"""The application: the gate, Litestar behind it, and the Kubernetes tree mounted into that.
+"""The application: the gate, and behind it Litestar and the dispatcher of the Kubernetes tree.
 
-`build_app` wires the parts; `serve.serve` runs the result. Litestar owns health, version, metrics
-and documentation; everything under /api, /apis and /openapi is the dispatcher's.
+`build_app` wires the parts; `serve.serve` runs the result. Litestar owns the lifespan, health,
+version, metrics and documentation; everything under /api, /apis and /openapi is the dispatcher's.
 Source: ASGI 3.
 """
 
@@ -12,9 +12,9 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from litestar import Litestar, Request, Response, asgi, get
+from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -135,7 +135,6 @@ def build_app(
     )
     litestar = Litestar(
         route_handlers=[
-            _mount(Dispatcher(services, sender)),
             *health_routes(checks or HealthChecks()),
             _root_route(registry),
             _version_route(),
@@ -148,6 +147,7 @@ def build_app(
     )
     gate = Gate(
         litestar,
+        Dispatcher(services, sender),
         authenticator=authenticator,
         authorizer=authorizer,
         settings=settings,
@@ -156,14 +156,6 @@ def build_app(
         clock=clock,
     )
     return ApiServer(services, sender, gate)
-
-
-def _mount(dispatcher: Dispatcher) -> ASGIRouteHandler:
-    @asgi(["/api", "/apis", "/openapi"], is_mount=True, copy_scope=False)
-    async def kubernetes(scope: Scope, receive: Receive, send: Send) -> None:
-        await dispatcher(scope, receive, send)
-
-    return kubernetes
 
 
 def _root_route(registry: Registry) -> HTTPRouteHandler:

@@ -57,9 +57,10 @@ class ApiCycle(RequestResponseCycle):
         self.waiting_for_100_continue = False
         if self.scope["method"] == "HEAD" or status in _BODILESS:
             body = b""
-        parts.append(body if len(body) <= PIECE_BYTES else body[:PIECE_BYTES])
+        in_pieces = len(body) > PIECE_BYTES
+        parts.append(body[:PIECE_BYTES] if in_pieces else body)
         self.transport.write(b"".join(parts))
-        if not await self._send_rest(memoryview(body)):
+        if in_pieces and not await self._send_rest(memoryview(body)):
             return
         self.response_complete = True
         self.message_event.set()

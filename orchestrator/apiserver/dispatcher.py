@@ -84,7 +84,7 @@ _SUBRESOURCE: Final[Mapping[tuple[str, str], tuple[str, Verb]]] = MappingProxyTy
 
 
 class Dispatcher:
-    """The ASGI application behind the three mounts."""
+    """The ASGI application behind the gate for the three trees."""
 
     def __init__(self, services: Services, sender: Sender) -> None:
         self._services = services

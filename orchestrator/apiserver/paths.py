@@ -1,6 +1,6 @@
 """From a request path to what it names: a discovery document or an object path.
 
-Works on the raw path: a mount's decoded path has lost `%2F` and gained a slash. Trailing slashes
+Works on the raw path: a decoded one has lost `%2F`. Trailing slashes
 are allowed everywhere. A namespaced resource without a namespace means all namespaces for reads of
 a collection, and the namespace "default" otherwise (`POST /api/v1/pods`). Source: Kubernetes API
 concepts, "Resource URIs".
@@ -78,10 +78,12 @@ def parse_path(raw_path: str, catalog: Catalog = STATIC) -> ApiPath:
     Raises:
         NotFound: nothing is served there.
     """
-    found = _PROXY.fullmatch(raw_path)
+    found = _PROXY.fullmatch(raw_path) if "/proxy" in raw_path else None
     if found is not None:
         return _proxied(catalog, found)
-    segments = [unquote(part) for part in raw_path.strip("/").split("/")]
+    segments = raw_path.strip("/").split("/")
+    if "%" in raw_path:
+        segments = [unquote(part) for part in segments]
     if "" in segments or "." in segments or ".." in segments:
         raise no_such_path()
     root, rest = segments[0], segments[1:]

@@ -109,7 +109,7 @@ class ApiProtocol(HttpToolsProtocol):
             self._too_large = True
             raise ValueError("the head is too large")  # the parser passes it on as its own error
         extensions: dict[str, Any] = {WHOLE_KEY: {}}
-        if self._get_upgrade() == SPDY:
+        if self.parser.should_upgrade() and self._get_upgrade() == SPDY:
             extensions[TAKEOVER_KEY] = {"take": self.take_over}
         self.scope["extensions"] = extensions
         before = self.cycle
