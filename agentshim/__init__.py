@@ -44,7 +44,7 @@ facts       {} → {"hostname": "web-1", "os": {"id": "debian", "version_id": "1
              "cgroup": 2, "user": "root", "uid": 0}
 
 usage       {"containers": ["<full id>", ...]}      (default: none)
-            → {"time_s": 1.7e9,
+            → {"time_s": 1.7e9, "monotonic_s": 123.4 (only differences mean something),
                "host": {"cpu_s": 123.4 (busy, all cores, since boot), "cores": 4, "load_1m": 0.2,
                  "memory_bytes": 1 (used = total - available), "memory_total_bytes": 1,
                  "disks": [as in facts], "network": {"received_bytes": 1, "sent_bytes": 1}},

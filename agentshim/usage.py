@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Tuple
 
 from agentshim.facts import cores, disks, memory_info, read_text
 
 ROOT = "/sys/fs/cgroup"
+_CONTROLLERS = ("cpuacct", "memory", "blkio", "pids")
+_PARENTS = ("docker", "system.slice")
+"""Where the engine usually puts its containers."""
+_MOST_PARENTS = 16
 _UNLIMITED = 1 << 60
 _HZ = os.sysconf("SC_CLK_TCK")
 
@@ -40,55 +44,61 @@ class Cgroups:
     def __init__(self, root: str = ROOT) -> None:
         self._root = root
         self._places: Dict[str, Dict[str, str]] = {}
+        self._parents = list(_PARENTS)
 
     def usage(self, container_ids: List[str]) -> Dict[str, Any]:
         """Usage of those containers that have cgroups."""
-        known = {cid: self._places[cid] for cid in container_ids if cid in self._places}
-        self._places = known
-        found = {}
-        for container_id in container_ids:
-            numbers = self._read(container_id)
-            if numbers is not None:
-                found[container_id] = numbers
-        return found
+        known = {cid: self._places.get(cid, {}) for cid in container_ids}
+        self._places = {
+            cid: places
+            for cid, places in known.items()
+            if places and all(os.path.isdir(place) for place in places.values())
+        }
+        self._look([cid for cid in container_ids if cid not in self._places])
+        return {
+            cid: _version2(places["unified"]) if "unified" in places else _version1(places)
+            for cid, places in self._places.items()
+        }
 
-    def _read(self, container_id: str) -> Optional[Dict[str, Any]]:
-        places = self._places.get(container_id)
-        if places is None or not all(os.path.isdir(place) for place in places.values()):
-            places = self._find(container_id)
-            if not places:
-                self._places.pop(container_id, None)
-                return None
-            self._places[container_id] = places
-        return _version2(places["unified"]) if "unified" in places else _version1(places)
+    def _look(self, wanted: List[str]) -> None:
+        """Finds cgroups: where others were found, else anywhere, in one walk for all of them."""
+        if not wanted:
+            return
+        tops = self._tops()
+        missing = {cid for cid in wanted if not self._place(tops, cid)}
+        main = tops.get("unified") or tops.get("memory") or ""
+        if not missing or not main:
+            return
+        names = {name for cid in missing for name in _names(cid)}
+        for place, directories, _ in os.walk(main):
+            if not names.isdisjoint(directories):
+                self._parents.insert(0, os.path.relpath(place, main))
+        del self._parents[_MOST_PARENTS:]
+        for cid in missing:
+            self._place(tops, cid)
 
-    def _find(self, container_id: str) -> Dict[str, str]:
+    def _tops(self) -> Dict[str, str]:
+        """The hierarchies' directories by controller."""
         if os.path.exists(os.path.join(self._root, "cgroup.controllers")):
-            place = _search(self._root, container_id)
-            return {"unified": place} if place else {}
-        found = {}
-        for controller in ("cpuacct", "memory", "blkio", "pids"):
-            top = os.path.join(self._root, controller)
-            place = _search(top, container_id) if os.path.isdir(top) else ""
-            if place:
-                found[controller] = place
-        return found
+            return {"unified": self._root}
+        tops = {name: os.path.join(self._root, name) for name in _CONTROLLERS}
+        return {name: top for name, top in tops.items() if os.path.isdir(top)}
+
+    def _place(self, tops: Dict[str, str], container_id: str) -> bool:
+        """Notes where a container's cgroups are, if they are below known parents."""
+        for parent in self._parents:
+            for name in _names(container_id):
+                places = {c: os.path.join(top, parent, name) for c, top in tops.items()}
+                places = {c: place for c, place in places.items() if os.path.isdir(place)}
+                if places:
+                    self._places[container_id] = places
+                    return True
+        return False
 
 
-def _search(top: str, container_id: str) -> str:
-    """The container's directory: where the engine usually puts it, else anywhere."""
-    names = (container_id, "docker-%s.scope" % container_id)
-    for parent in ("docker", "system.slice"):
-        for name in names:
-            place = os.path.join(top, parent, name)
-            if os.path.isdir(place):
-                return place
-    for place, directories, _ in os.walk(top):
-        for name in names:
-            if name in directories:
-                return os.path.join(place, name)
-        directories[:] = [d for d in directories if not (len(d) == 64 or d.startswith("docker-"))]
-    return ""
+def _names(container_id: str) -> Tuple[str, str]:
+    """Of a container's directory, by who makes it: the engine, systemd."""
+    return container_id, "docker-%s.scope" % container_id
 
 
 def _version2(place: str) -> Dict[str, Any]:
@@ -162,6 +172,7 @@ def usage(cgroups: Cgroups, container_ids: List[str]) -> Dict[str, Any]:
     """Operation `usage`."""
     return {
         "time_s": time.time(),
+        "monotonic_s": time.monotonic(),
         "host": host_usage(),
         "containers": cgroups.usage(container_ids),
     }

@@ -237,6 +237,7 @@ class ControlPlane:
             registry=self._registry,
             store=self._store,
             pod_streams=self._nodes,
+            usage=self._nodes,
             authenticator=authenticator,
             keys=keys,
             public_url=f"https://{self._advertise}:{self._settings.apiserver.port}",

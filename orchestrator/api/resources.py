@@ -19,6 +19,8 @@ NO_COLLECTION_VERBS: Final = tuple(verb for verb in ALL_VERBS if verb != "delete
 READ_VERBS: Final = ("get", "list", "watch")
 """Kinds that clients ask for and nothing acts on yet: readable, and a create is an honest 405."""
 CREATE_ONLY: Final = ("create",)
+METRICS_GROUP: Final = "metrics.k8s.io"
+"""Its objects are made when they are asked for."""
 CONNECT_VERBS: Final = ("create", "get")
 """Upgrades to a stream: POST as SPDY, GET as a WebSocket."""
 
@@ -156,6 +158,12 @@ def _question(group: str, kind: str, plural: str, *, namespaced: bool = False) -
     )  # fmt: skip
 
 
+def _measured(kind: str, plural: str, *, namespaced: bool) -> Resource:
+    return Resource(
+        METRICS_GROUP, "v1beta1", kind, plural, "", namespaced, verbs=("get", "list"), stored=False
+    )
+
+
 RESOURCES: Final[tuple[Resource, ...]] = (
     _core("ConfigMap", "configmaps", "cm"),
     _core("Endpoints", "endpoints", "ep"),
@@ -270,6 +278,8 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _grouped("coordination.k8s.io", "Lease", "leases"),
     _grouped("discovery.k8s.io", "EndpointSlice", "endpointslices"),
     _grouped("events.k8s.io", "Event", "events", "ev", stored_as="events"),
+    _measured("NodeMetrics", "nodes", namespaced=False),
+    _measured("PodMetrics", "pods", namespaced=True),
     _grouped(
         "networking.k8s.io", "IngressClass", "ingressclasses", namespaced=False
     ),

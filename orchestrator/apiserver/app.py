@@ -39,6 +39,7 @@ from orchestrator.apiserver.verbs.lines import SharedLines
 from orchestrator.credentials.signing import SigningKeys
 from orchestrator.kit.clock import Clock
 from orchestrator.node.streams import StreamsProvider
+from orchestrator.reconcile.usage import UsageSource
 from orchestrator.registry.registry import Registry
 from orchestrator.store.store import Store
 
@@ -89,6 +90,7 @@ def build_app(
     registry: Registry,
     store: Store,
     pod_streams: StreamsProvider,
+    usage: UsageSource,
     authenticator: Authenticator,
     keys: SigningKeys,
     settings: ApiServerSettings,
@@ -104,6 +106,7 @@ def build_app(
         registry: object reads and writes.
         store: revisions and watches.
         pod_streams: log streams of pods, by node.
+        usage: what nodes and pods use.
         authenticator: tells who asks; service accounts are added here.
         keys: sign and check service accounts' tokens.
         settings: limits and intervals.
@@ -125,6 +128,7 @@ def build_app(
         registry=registry,
         store=store,
         pod_streams=pod_streams,
+        usage=usage,
         settings=settings,
         clock=clock,
         rng=rng,

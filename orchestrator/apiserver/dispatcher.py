@@ -12,7 +12,7 @@ from litestar.types import Receive, Scope, Send
 
 from orchestrator.api.fields import parse_field_selector
 from orchestrator.api.rbac.rules import Attributes
-from orchestrator.api.resources import Resource
+from orchestrator.api.resources import METRICS_GROUP, Resource
 from orchestrator.apiserver import discovery
 from orchestrator.apiserver.answers import Answer, Sender, Stream
 from orchestrator.apiserver.connect import commands, ports
@@ -33,6 +33,7 @@ from orchestrator.apiserver.verbs import (
     reviews,
     scale,
     tokens,
+    usage,
     watch,
     write,
 )
@@ -184,6 +185,10 @@ _CONNECT: Final = frozenset({"attach", "exec", "portforward"})
 _UNSEATED: Final = _CONNECT | {"log"}
 """They stay for as long as their client does."""
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_MEASURED: Final[Mapping[tuple[str, bool], tuple[str, Verb]]] = MappingProxyType({
+    ("GET", False): ("list", usage.list_usage),
+    ("GET", True): ("get", usage.get),
+})  # fmt: skip
 _METRIC_VERBS: Final[Mapping[str, str]] = MappingProxyType({
     "create": "POST", "update": "PUT", "deletecollection": "DELETECOLLECTION",
 })  # fmt: skip
@@ -207,6 +212,8 @@ def find_verb(request: Request, path: ObjectPath) -> tuple[str, Verb]:
         verbs = resource.verbs
         if method == "GET" and request.query.flag("watch"):
             found = ("watch", watch.open_watch)
+        elif resource.group == METRICS_GROUP:
+            found = _MEASURED.get((method, bool(path.name)))
         elif not resource.stored:
             found = ("create", reviews.review) if method == "POST" and not path.name else None
     if found is None or found[0] not in verbs:

@@ -13,6 +13,7 @@ from orchestrator.apiserver.streams import OpenStreams
 from orchestrator.apiserver.verbs.lines import SharedLines
 from orchestrator.kit.clock import Clock
 from orchestrator.node.streams import StreamsProvider
+from orchestrator.reconcile.usage import UsageSource
 from orchestrator.registry.registry import Registry
 from orchestrator.store.store import Store
 
@@ -28,6 +29,7 @@ class Services:
         registry: the one door for object writes, and filtered reads.
         store: revisions and watches.
         pod_streams: log streams from a pod's host.
+        usage: what nodes and pods use.
         settings: limits and intervals.
         clock: ages in tables, durations.
         rng: spreads the ends of watches.
@@ -43,6 +45,7 @@ class Services:
     registry: Registry
     store: Store
     pod_streams: StreamsProvider
+    usage: UsageSource
     settings: ApiServerSettings
     clock: Clock
     rng: random.Random

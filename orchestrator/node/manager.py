@@ -17,9 +17,10 @@ from orchestrator.node.settings import NodeSettings
 from orchestrator.node.streams import PodStreams
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.snapshot import node_of
+from orchestrator.reconcile.usage import NodeUsage, PodUsage
 from orchestrator.registry.registry import Registry
 from orchestrator.remote.seams import HostConnector
-from orchestrator.store.objects import StoreEvent
+from orchestrator.store.objects import StoredObject, StoreEvent
 
 _SLICES: Final = "endpointslices.discovery.k8s.io"
 
@@ -61,6 +62,18 @@ class NodeManager:
         if session is None or not session.is_connected:
             raise Unreachable("the host is not connected", node=node_name, operation="stream")
         return session.streams()
+
+    def node_usage(self, name: str) -> NodeUsage | None:
+        """What a host uses; None when nothing recent is known."""
+        session = self._sessions.get(name)
+        return session.usage.node(self._parts.clock.wall()) if session is not None else None
+
+    def pod_usage(self, pod: StoredObject) -> PodUsage | None:
+        """What a pod uses; None when nothing recent is known of all its running containers."""
+        session = self._sessions.get(node_of(pod))
+        if session is None:
+            return None
+        return session.usage.pod(pod.uid, self._parts.clock.wall())
 
     def connected(self) -> int:
         """How many hosts are connected."""

@@ -22,6 +22,7 @@ from orchestrator.node.observed import note_death
 from orchestrator.node.podstate import COMPONENT
 from orchestrator.node.references import volume_sources
 from orchestrator.node.runner import KeyedRunner
+from orchestrator.node.spec import SANDBOX
 from orchestrator.node.worker import PodWorker
 from orchestrator.reconcile.snapshot import Snapshot, node_of
 from orchestrator.remote.seams import ContainerInfo, EngineEvent
@@ -52,6 +53,17 @@ class HostPods:
     def is_idle(self) -> bool:
         """Whether no pod is left to be worked on, nor a container to be removed."""
         return not self._workers and all(runner.is_idle for runner in self._runners)
+
+    def running(self) -> dict[str, tuple[str, str]]:
+        """Containers whose processes run, sandboxes left out: pod uid and name by container id."""
+        if self._context is None:
+            return {}
+        return {
+            container_id: (uid, item.name)
+            for uid, worker in self._workers.items()
+            for container_id, item in worker.state.containers.items()
+            if item.running and item.role != SANDBOX
+        }
 
     # ------------------------------------------------------------ connection
 

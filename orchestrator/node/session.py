@@ -33,6 +33,7 @@ from orchestrator.node.pods import HostPods
 from orchestrator.node.ports import Ports
 from orchestrator.node.report import NodeReporter
 from orchestrator.node.settings import NodeSettings
+from orchestrator.node.usage import HostUsage
 from orchestrator.node.volumes import Roots
 from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.registry.registry import Registry
@@ -78,6 +79,7 @@ class HostSession:
             parts.registry, parts.clock, self.name, parts.settings.lease_s
         )
         self.pods = HostPods(self.name, parts.snapshot)
+        self.usage = HostUsage(parts.settings.usage_s, parts.settings.usage_first_s)
         self._ports = Ports(parts.settings.port_first, parts.settings.port_last)
         self._probe_states: ProbeStates = {}
         self._doubting: asyncio.Task[None] | None = None
@@ -129,6 +131,7 @@ class HostSession:
                         self._suspect(patience_s, "Unknown", "NodeStatusUnknown", reason)
                 finally:
                     self._connected = False
+                    self.usage.clear()
                     await self.pods.disconnected()
                     await host.close()
                 if self._retired:
@@ -161,6 +164,7 @@ class HostSession:
         tasks = [
             spawn(self._engine(host), name=f"{self.name} engine"),
             spawn(self._upkeep(), name=f"{self.name} upkeep"),
+            spawn(self._measure(host), name=f"{self.name} usage"),
         ]
         lost = asyncio.ensure_future(host.wait_lost())
         try:
@@ -273,6 +277,19 @@ class HostSession:
                     _, status = await self._look(self._context.host)
                     await self._reporter.status(status)
                     await self.pods.sweep_files()
+
+    async def _measure(self, host: Host) -> None:
+        """Samples what the host and its containers use; a sample that fails is left out."""
+        settings, clock = self._parts.settings, self._parts.clock
+        while True:
+            await asyncio.sleep(settings.usage_first_s)
+            asked = self.usage.due(self.pods.running(), clock.wall()) if self._connected else None
+            if asked is None:
+                continue
+            with contextlib.suppress(RemoteError, TimeoutError):
+                async with asyncio.timeout(settings.call_s):
+                    answer = await host.shim.call("usage", {"containers": asked})
+                self.usage.take(answer, asked, self.pods.running(), clock.wall())
 
     async def _clear(self) -> None:
         """Waits until the pods of a Node that is gone are, with their containers."""

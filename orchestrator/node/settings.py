@@ -26,6 +26,8 @@ class NodeSettings:
         patience_s: how long a broken connection to sshd or dockerd may take to be back before the
             host counts as not ready; a silent host is not waited for again.
         sweep_s: between looks at facts that change slowly, and for files of pods that are gone.
+        usage_s: between samples of what hosts and containers use.
+        usage_first_s: between the first two samples of a container, and between looks for new ones.
         lease_s: between renewals of a Node's Lease; rarely, because each is a durable write.
     """
 
@@ -43,4 +45,6 @@ class NodeSettings:
     reconnect_cap_s: float = 10.0
     patience_s: float = 1.0
     sweep_s: float = 60.0
+    usage_s: float = 15.0
+    usage_first_s: float = 2.0
     lease_s: float = 300.0

@@ -6,7 +6,13 @@ python scripts/lib/compatibility_doc.py [--check]
 import sys
 from pathlib import Path
 
-from orchestrator.api.resources import CREATE_ONLY, READ_VERBS, RESOURCES, Resource
+from orchestrator.api.resources import (
+    CREATE_ONLY,
+    METRICS_GROUP,
+    READ_VERBS,
+    RESOURCES,
+    Resource,
+)
 from orchestrator.api.schema.bundle import KUBERNETES_VERSION
 from orchestrator.api.schema.nodes import SchemaNode, schema_of
 from orchestrator.api.unsupported import REFUSED, UNSUPPORTED
@@ -34,6 +40,8 @@ def verbs(resource: Resource) -> str:
     """What can be done with a kind, in a word."""
     if resource.verbs == READ_VERBS:
         return "read; there are none yet" if resource.stored else "read"
+    if resource.group == METRICS_GROUP:
+        return "get and list (measured, not stored)"
     return "create (an answer, not stored)" if resource.verbs == CREATE_ONLY else "all"
 
 
@@ -94,7 +102,7 @@ def page() -> str:
     """The whole page."""
     lines = [HEAD, *kinds()]
     for resource in RESOURCES:
-        if resource.verbs in {READ_VERBS, CREATE_ONLY} or resource.stored_as:
+        if resource.verbs in {READ_VERBS, CREATE_ONLY} or resource.stored_as or not resource.stored:
             continue
         rows = [(path, mark(resource, path)) for path, _ in fields_of(resource)]
         if not rows:

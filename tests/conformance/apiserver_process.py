@@ -11,6 +11,7 @@ import asyncio
 import random
 import signal
 import sys
+import time
 from pathlib import Path
 
 import uvloop
@@ -36,6 +37,7 @@ from orchestrator.kit.clock import SystemClock
 from orchestrator.kit.errors import Unreachable
 from orchestrator.reconcile.executor import Executor
 from orchestrator.reconcile.informers import Informers
+from orchestrator.reconcile.usage import NodeUsage, PodUsage, Usage
 from orchestrator.registry.registry import Registry
 from orchestrator.store.sql import FileSqlite
 from orchestrator.store.store import Store
@@ -46,6 +48,18 @@ class NoHosts:
 
     def streams(self, node_name):
         raise Unreachable("there is no session with this host", node=node_name)
+
+
+class Measured:
+    """Every node and every pod uses the same."""
+
+    def node_usage(self, name):
+        return NodeUsage(time.time(), 15.0, Usage(250_000_000, 1 << 30))
+
+    def pod_usage(self, pod):
+        containers = [c["name"] for c in pod.doc["spec"]["containers"]]
+        used = {name: Usage(5_000_000, 12 << 20) for name in containers}
+        return None if pod.key.name == "new" else PodUsage(time.time(), 15.0, used)
 
 
 async def main(state_dir: Path, port: int) -> None:
@@ -82,6 +96,7 @@ async def main(state_dir: Path, port: int) -> None:
         registry=registry,
         store=store,
         pod_streams=NoHosts(),
+        usage=Measured(),
         authenticator=Authenticator(TokenFile(credentials.tokens)),
         keys=keys,
         settings=settings,

@@ -47,6 +47,7 @@ class FakeShim:
         trees: files by folder below the root: {"pods/u/volumes/v": {"a.conf": b"..."}}.
         calls: every operation with its payload.
         facts: what the operation `facts` gives.
+        load: processors that each container uses; the host uses twice as much.
     """
 
     files_root = FILES_ROOT
@@ -57,6 +58,7 @@ class FakeShim:
         self.faults = Faults()
         self.answer: Answer = always_success
         self.trees: dict[str, dict[str, bytes]] = {}
+        self.load = 0.25
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self.facts: dict[str, Any] = {
             "hostname": node, "os": {"id": "debian", "name": "Debian GNU/Linux 12 (bookworm)"},
@@ -116,6 +118,7 @@ class FakeShim:
             work = {
                 "ping": self._ping,
                 "facts": self._facts,
+                "usage": self._usage,
                 "probes.set": self._set,
                 "probes.remove": self._remove_probes,
                 "probes.list": self._list_probes,
@@ -147,6 +150,16 @@ class FakeShim:
     def _facts(self, fields: Fields, _: Any) -> Event:
         fields.done()
         return dict(self.facts)
+
+    def _usage(self, fields: Fields, _: Any) -> Event:
+        asked = fields.strings("containers", [])
+        fields.done()
+        now_s = asyncio.get_running_loop().time()
+        running = {c.id for c in self.engine.all_containers() if c.running}
+        used = {"cpu_s": now_s * self.load, "memory_bytes": 20 << 20, "working_set_bytes": 16 << 20}
+        host = {"cpu_s": now_s * 2 * self.load, "memory_bytes": 1 << 30}
+        found = {one: used for one in asked if one in running}
+        return {"time_s": self._now_s(), "monotonic_s": now_s, "host": host, "containers": found}
 
     def _set(self, _: Fields, payload: Any) -> Event:
         spec = read_container(payload)

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from tests.kubectl.manifests import config_map, deployment, pod, service
+from tests.kubectl.manifests import config_map, container, deployment, pod, service
 from tests.rig.watching import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
@@ -137,14 +137,27 @@ def test_events(running):
     assert "Scheduled" in kubectl("get", "events.events.k8s.io").out
 
 
-@pytest.mark.command("`top node`, `top pod`")
-def test_top(running):
-    kubectl = running
-    rows = until(
-        "pod metrics", lambda: (a := kubectl.run("top", "pod", "p")).code == 0 and a.rows, 60
-    )
-    assert rows[1][0] == "p"
-    assert rows[1][1].endswith("m")
+@pytest.mark.command("`top node`, `top pod`, `--containers`, `-A`, `-l`, `--sort-by`")
+def test_top(kubectl, bench):
+    busy = "trap 'exit 0' TERM; while :; do :; done"
+    pods = [pod("busy", busy), pod("p"), pod("stuck", nodeSelector={"no": "where"})]
+    pods[1]["spec"]["containers"].append(container("side"))
+    kubectl("apply", "-f", bench.file("p.yaml", *pods))
+    assert "not found" in kubectl.fails("top", "pod", "stuck")
+    assert "metrics not available yet" in kubectl.fails("top", "pod", "-l", "app=stuck")
+
+    def measured():
+        found = kubectl.run("top", "pod", "--sort-by=cpu", "--no-headers").rows
+        return found if len(found) == 2 else None
+
+    rows = until("metrics of both pods", measured)
+    assert [row[0] for row in rows] == ["busy", "p"]
+    assert int(rows[0][1].removesuffix("m")) > 100 > int(rows[1][1].removesuffix("m"))
+    assert int(rows[1][2].removesuffix("Mi")) < 64
+    rows = kubectl("top", "pod", "p", "--containers").rows
+    assert [row[:2] for row in rows[1:]] == [["p", "c"], ["p", "side"]]
+    assert [row[0] for row in kubectl("top", "pod", "-l", "app=p").rows[1:]] == ["p"]
+    assert [bench.namespace, "busy"] in [row[:2] for row in kubectl("top", "pod", "-A").rows]
     rows = kubectl("top", "node").rows
     assert [row[0] for row in rows[1:]] == ["node-1", "node-2", "node-3"]
     assert rows[1][1].endswith("m")

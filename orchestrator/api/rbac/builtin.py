@@ -69,6 +69,8 @@ _VIEW: Final = (
     _rule(_READ, "policy", *_with_status("poddisruptionbudgets")),
     _rule(_READ, "networking.k8s.io", *_with_status("ingresses"), "networkpolicies"),
 )  # fmt: skip
+_METRICS: Final = (_rule(_READ, "metrics.k8s.io", "nodes", "pods"),)
+"""As metrics-server's role of that name."""
 _EDIT: Final = (
     _rule(
         _READ, "", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets",
@@ -141,6 +143,11 @@ def cluster_roles() -> list[Document]:
         _role("system:aggregate-to-admin", _ADMIN, labels=to["admin"]),
         _role("system:aggregate-to-edit", _EDIT, labels=to["edit"]),
         _role("system:aggregate-to-view", _VIEW, labels=to["view"]),
+        _role(
+            "system:aggregated-metrics-reader",
+            _METRICS,
+            labels=to["admin"] | to["edit"] | to["view"],
+        ),
         _role("admin", (), selects=to["admin"]),
         _role("edit", (), labels=to["admin"], selects=to["edit"]),
         _role("view", (), labels=to["edit"], selects=to["view"]),

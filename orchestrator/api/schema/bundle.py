@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from orchestrator.api.resources import Resource
+from orchestrator.api.schema.metrics import METRICS
 
 KUBERNETES_VERSION: Final = "1.33.0"
 """The Kubernetes version whose API is served: definitions, field numbers, and /version."""
@@ -63,7 +64,8 @@ def _read(name: str) -> bytes:
 @cache
 def definitions() -> dict[str, Definition]:
     """Every definition by its full name ("io.k8s.api.apps.v1.Deployment"), sorted; shared."""
-    return msgspec.json.decode(_read("definitions.json.gz"), type=_Definitions).definitions
+    generated = msgspec.json.decode(_read("definitions.json.gz"), type=_Definitions).definitions
+    return dict(sorted((generated | METRICS).items()))
 
 
 @cache

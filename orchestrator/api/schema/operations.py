@@ -274,7 +274,7 @@ def path_items(resource: Resource) -> dict[str, PathItem]:
     items = {collection: operations.collection()}
     if resource.namespaced and "list" in resource.verbs:
         items[f"{root}/{resource.plural}"] = operations.everywhere()
-    if resource.stored:
+    if resource.stored or "get" in resource.verbs:
         items[f"{collection}/{{name}}"] = operations.single()
     for sub in resource.subresources:
         items[f"{collection}/{{name}}/{sub.name}"] = operations.subresource(sub)

@@ -19,6 +19,7 @@ from orchestrator.api.tables import (
     rbac,
     service,
     sets,
+    usage,
     workload,
 )
 from orchestrator.api.tables.cells import NAME, Cell, Column, Document
@@ -65,6 +66,8 @@ _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
     "networkpolicies.networking.k8s.io": _Printer(
         networking.POLICY_COLUMNS, networking.policy_cells
     ),
+    "nodes.metrics.k8s.io": _Printer(usage.USAGE_COLUMNS, usage.usage_cells),
+    "pods.metrics.k8s.io": _Printer(usage.USAGE_COLUMNS, usage.usage_cells),
     "nodes": _Printer(cluster.NODE_COLUMNS, cluster.node_cells),
     "poddisruptionbudgets.policy": _Printer(policy.BUDGET_COLUMNS, policy.budget_cells),
     "priorityclasses.scheduling.k8s.io": _Printer(

@@ -71,6 +71,20 @@ class Logs:
 
 
 @dataclass
+class Measured:
+    """What nodes and pods use: what tests put there, by name."""
+
+    nodes: dict[str, Any] = field(default_factory=dict)
+    pods: dict[str, Any] = field(default_factory=dict)
+
+    def node_usage(self, name: str) -> Any:
+        return self.nodes.get(name)
+
+    def pod_usage(self, pod: Any) -> Any:
+        return self.pods.get(pod.key.name)
+
+
+@dataclass
 class World:
     api: ApiServer
     client: Client
@@ -79,6 +93,7 @@ class World:
     clock: SteppingClock
     logs: Logs
     faults: dict[str, str]
+    usage: Measured
 
     async def create(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
         reply = await self.client("POST", path, document)
@@ -101,10 +116,12 @@ async def world(settings, request):
     clock, rng, logs = SteppingClock(), random.Random(7), Logs()
     registry = Registry(store, clock, rng)
     faults: dict[str, str] = {}
+    usage = Measured()
     api = build_app(
         registry=registry,
         store=store,
         pod_streams=logs,
+        usage=usage,
         authenticator=Authenticator(Tokens()),
         keys=SigningKeys.fresh(),
         settings=settings,
@@ -115,7 +132,7 @@ async def world(settings, request):
             ready={"informers": lambda: faults.get("informers", "")},
         ),
     )
-    world = World(api, Client(api), registry, store, clock, logs, faults)
+    world = World(api, Client(api), registry, store, clock, logs, faults, usage)
     await registry.ensure_builtins()
     yield world
     api.end_streams()

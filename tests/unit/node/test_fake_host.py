@@ -174,6 +174,7 @@ class World:
     """A registry, one host, and the sessions' manager."""
 
     def __init__(self, store: Store) -> None:
+        self.store = store
         self.clock = LoopClock()
         self.registry = Registry(store, self.clock, random.Random(1))
         self.informers = Informers(store)
