@@ -7,6 +7,7 @@ from typing import cast
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.errors import RemoteError, Unreachable
 from orchestrator.node import logs, running
+from orchestrator.node.attached import WholeSession
 from orchestrator.node.observed import Seen
 from orchestrator.node.podstate import PodState
 from orchestrator.node.streams import LogQuery
@@ -80,11 +81,19 @@ class SessionStreams:
         state = self._state(pod, "attach")
         item = _running(state, container)
         tty = item.info.tty
+        once = running.stdin_once(pod.doc, container)
+        # the client that a container was made for must not miss how it began
+        earlier = item.info.id not in state.memory.attached and running.made_for_a_client(
+            pod.doc, container, item, state.context.clock.wall()
+        )
         session: ExecSession = await state.context.call(
             state.context.engine.attach(
-                item.info.id, stdin=stdin, tty=tty, once=running.stdin_once(pod.doc, container)
+                item.info.id, stdin=stdin, tty=tty, once=once, earlier=earlier
             )
         )
+        state.memory.attached.add(item.info.id)
+        if earlier:
+            session = WholeSession(session, state.context.engine, item.info.id)
         try:
             # the engine attaches to what has just ended as well, and then waits for its next start
             await state.look(item.info.id)

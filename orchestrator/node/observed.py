@@ -101,6 +101,7 @@ class Memory:
         deadline_passed: whether `activeDeadlineSeconds` are over.
         ports: container port to published host port.
         replaced: names of containers that were taken away for another image.
+        attached: ids of containers that a client has attached to.
         dealt_with: what was done for a cause that may show itself again (see `machine`).
     """
 
@@ -117,6 +118,7 @@ class Memory:
     deadline_passed: bool = False
     ports: dict[str, int] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
+    attached: set[str] = field(default_factory=set)
     dealt_with: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
 

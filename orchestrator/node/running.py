@@ -4,12 +4,16 @@ Source: Kubernetes API, `pods/exec`, `pods/attach`, `pods/portforward`; the sent
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from orchestrator.api.types.pod import Pod
+from orchestrator.kit.clock import parse_rfc3339
 from orchestrator.kit.errors import BadRequest
 from orchestrator.node.observed import Memory, Seen, newest
 from orchestrator.node.spec import SANDBOX
 from orchestrator.store.objects import Document
+
+_YOUNG_S: Final = 10.0  # kubectl attaches within a second or two, and clocks differ by some
 
 
 def running_container(containers: Iterable[Seen], memory: Memory, name: str) -> Seen:
@@ -35,9 +39,25 @@ def running_container(containers: Iterable[Seen], memory: Memory, name: str) -> 
 
 def stdin_once(pod: Document, name: str) -> bool:
     """Whether a container's standard input ends with the first client's."""
+    return _says(pod, name, "stdinOnce")
+
+
+def made_for_a_client(pod: Document, name: str, item: Seen, now_s: float) -> bool:
+    """Whether whoever attaches first is the one that the container was made for.
+
+    `kubectl run -i` makes its containers for one client, `kubectl debug -i` attaches to those that
+    take input as soon as they run.
+    """
+    if stdin_once(pod, name):
+        return True
+    started = item.info.started_at
+    return _says(pod, name, "stdin") and bool(started) and now_s - parse_rfc3339(started) < _YOUNG_S
+
+
+def _says(pod: Document, name: str, field: str) -> bool:
     spec = pod.get("spec") or {}
     lists = (spec.get(f) or () for f in ("containers", "initContainers", "ephemeralContainers"))
-    return any(c.get("name") == name and c.get("stdinOnce") is True for each in lists for c in each)
+    return any(c.get("name") == name and c.get(field) is True for each in lists for c in each)
 
 
 def port_targets(pod: Pod, containers: Iterable[Seen], port: int) -> list[tuple[str, int]]:

@@ -352,9 +352,16 @@ class Engine(Protocol):
         ...
 
     async def attach(
-        self, container_id: str, *, stdin: bool, tty: bool, once: bool = False
+        self,
+        container_id: str,
+        *,
+        stdin: bool,
+        tty: bool,
+        once: bool = False,
+        earlier: bool = False,
     ) -> ExecSession:
-        """Attaches to a container's first process; output from now on.
+        """Attaches to a container's first process; output from now on, or all that it has `earlier`
+        written before.
 
         `once` says that the container was made with `StdinOnce`: the end of this input is the end
         of the container's.

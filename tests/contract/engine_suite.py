@@ -353,6 +353,15 @@ class EngineSuite:
                 await session.close()
         assert (await rig.engine.inspect_container(made)).state == "running"
 
+    async def test_attaching_with_what_was_written_before(self, rig: EngineRig) -> None:
+        made = await rig.run(rig.POLITE)
+        await rig.listens(made)
+        async with asyncio.timeout(DEADLINE_S):
+            session = await rig.engine.attach(made, stdin=False, tty=False, earlier=True)
+            await rig.engine.stop_container(made, 5)
+            assert b"".join([frame.data async for frame in session.output()]) == b"ready\n"
+            await session.close()
+
     async def test_exec_in_a_container_that_does_not_run(self, rig: EngineRig) -> None:
         made = await rig.create(rig.SLEEP)
         with pytest.raises(EngineError) as caught:

@@ -329,10 +329,17 @@ class FakeEngine:
             return FakeExec(self.command_of(container, argv), tty=tty, size=size)
 
     async def attach(
-        self, container_id: str, *, stdin: bool, tty: bool, once: bool = False
+        self,
+        container_id: str,
+        *,
+        stdin: bool,
+        tty: bool,
+        once: bool = False,
+        earlier: bool = False,
     ) -> ExecSession:
         async with self._call("attach"):
-            return FakeAttach(self.container(container_id), ends=once and not tty)
+            container = self.container(container_id)
+            return FakeAttach(container, ends=once and not tty, earlier=earlier)
 
     async def events(self, labels: Mapping[str, str]) -> AsyncIterator[EngineEvent]:
         async with self._call("events"):

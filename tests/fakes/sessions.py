@@ -57,12 +57,12 @@ class FakeExec:
 
 
 class FakeAttach:
-    """A container's first process, from now on."""
+    """A container's first process, from now on or from its beginning."""
 
-    def __init__(self, container: FakeContainer, *, ends: bool) -> None:
+    def __init__(self, container: FakeContainer, *, ends: bool, earlier: bool) -> None:
         self._container = container
         self._ends = ends
-        self._read = len(container.log)
+        self._read = 0 if earlier else len(container.log)
         self._closed = False
 
     async def output(self) -> AsyncIterator[OutputFrame]:

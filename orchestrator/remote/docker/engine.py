@@ -351,7 +351,13 @@ class DockerEngine:
         return HijackedSession(connection, tty=tty, resize=resize, exit_code=exit_code)
 
     async def attach(
-        self, container_id: str, *, stdin: bool, tty: bool, once: bool = False
+        self,
+        container_id: str,
+        *,
+        stdin: bool,
+        tty: bool,
+        once: bool = False,
+        earlier: bool = False,
     ) -> ExecSession:
         """Attaches to a container's first process; see `seams.Engine`."""
         operation = f"attach to container {container_id}"
@@ -365,7 +371,7 @@ class DockerEngine:
             ended = await self._http.call("POST", f"{path}/wait", operation, expect=parse.WaitDoc)
             return int(ended.status_code)
 
-        query = f"stream=1&stdout=1&stderr=1&stdin={_flag(stdin)}"
+        query = f"logs={_flag(earlier)}&stream=1&stdout=1&stderr=1&stdin={_flag(stdin)}"
         query += f"&detachKeys={quote(_NO_DETACH_KEYS)}"
         connection = await hijack(self._http, f"{path}/attach?{query}", None, operation)
         return HijackedSession(connection, tty=tty, ends=once, resize=resize, exit_code=exit_code)
