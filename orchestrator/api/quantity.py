@@ -36,6 +36,26 @@ def parse(quantity: Raw) -> Fraction:
     return _read(str(quantity))[0]
 
 
+@lru_cache(maxsize=4096, typed=True)
+def is_negative(quantity: Raw) -> bool:
+    """Whether it is less than nothing.
+
+    Raises:
+        ValueError: no quantity.
+    """
+    return parse(quantity) < 0
+
+
+@lru_cache(maxsize=4096, typed=True)
+def exceeds(quantity: Raw, limit: Raw) -> bool:
+    """Whether a quantity is more than another one.
+
+    Raises:
+        ValueError: one of them is no quantity.
+    """
+    return parse(quantity) > parse(limit)
+
+
 def parse_cpu_mcpu(quantity: Raw) -> int:
     """Thousandths of a CPU, rounded up.
 

@@ -64,6 +64,9 @@ class Resource:
         stored_as: the group-resource that its objects are stored as, for a further version or
             group of a kind (autoscaling/v1, events.k8s.io); "" for its own.
         custom: what a CustomResourceDefinition says about this version; None for built-in kinds.
+        group_resource: as clients name it: "events.events.k8s.io".
+        resource: the group-resource, which is `ObjectKey.resource`: "pods", "deployments.apps".
+        api_version: what objects carry as apiVersion: "v1", "apps/v1".
     """
 
     group: str
@@ -79,6 +82,17 @@ class Resource:
     stored: bool = True
     stored_as: str = ""
     custom: "CustomVersion | None" = None
+    group_resource: str = field(init=False, compare=False, repr=False)
+    resource: str = field(init=False, compare=False, repr=False)
+    api_version: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Puts the names together that every request asks for a dozen times."""
+        dotted = f"{self.plural}.{self.group}" if self.group else self.plural
+        object.__setattr__(self, "group_resource", dotted)
+        object.__setattr__(self, "resource", self.stored_as or dotted)
+        version = f"{self.group}/{self.version}" if self.group else self.version
+        object.__setattr__(self, "api_version", version)
 
     @property
     def list_kind(self) -> str:
@@ -86,21 +100,6 @@ class Resource:
         if self.custom is not None:
             return self.custom.list_kind
         return f"{self.kind}List"
-
-    @property
-    def resource(self) -> str:
-        """The group-resource, which is `ObjectKey.resource`: "pods", "deployments.apps"."""
-        return self.stored_as or self.group_resource
-
-    @property
-    def group_resource(self) -> str:
-        """The group-resource as clients name it: "events.events.k8s.io"."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
-    @property
-    def api_version(self) -> str:
-        """What objects carry as apiVersion: "v1", "apps/v1"."""
-        return f"{self.group}/{self.version}" if self.group else self.version
 
     def subresource(self, name: str) -> Subresource | None:
         """The subresource of that name, or None."""

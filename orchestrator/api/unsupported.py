@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from orchestrator.api.custom.definition import definition_warnings
 from orchestrator.api.custom.words import CRDS
@@ -198,12 +198,16 @@ def _look(
         path = f"{place}.{name}" if place else name
         if step.entries:
             _judge(step, here, path, found)
-        if step.below and isinstance(here, Mapping):
+        if step.below and _is_object(here):
             _look(step.below, here, path, found)
         if step.inside and isinstance(here, list):
             for index, item in enumerate(here):
-                if isinstance(item, Mapping):
+                if _is_object(item):
                     _look(step.inside, item, f"{path}[{index}]", found)
+
+
+def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def _judge(step: _Step, value: Any, path: str, found: list[tuple[int, str]]) -> None:

@@ -180,7 +180,8 @@ class Store:
     async def write(self, op: Write) -> StoredObject:
         """Writes durably; returns the object at its new revision (for Delete its last state).
 
-        Cancelling the caller does not undo the write: it may still be committed.
+        Cancelling the caller does not undo the write: it may still be committed; only the future
+        that tells of it is cancelled.
 
         Raises:
             AlreadyExists: a Put that expects no object found one.
@@ -189,7 +190,7 @@ class Store:
             TooManyRequests: too many writes wait for the disk.
             ServiceUnavailable: the log could not be written; nothing happened.
         """
-        return await asyncio.shield(self._submit(op))
+        return await self._submit(op)
 
     def _submit(self, op: Write) -> "asyncio.Future[StoredObject]":
         if self._closed:

@@ -63,6 +63,8 @@ def difference(one: Fields, other: Fields) -> Fields:
         if against is None:
             result[key] = node
             continue
+        if not node and is_member(against):
+            continue  # a member without children: nearly all of them
         member = is_member(node) and not is_member(against)
         left = node_of(difference(below(node), below(against)), member=member)
         if left is not None:

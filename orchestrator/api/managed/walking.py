@@ -73,7 +73,7 @@ def element(item: Any, schema: MergeSchema) -> str:
     """
     if schema.list_type == "set":
         return f"v:{_json(item)}"
-    if not isinstance(item, Mapping):
+    if type(item) is not dict and not isinstance(item, Mapping):
         raise BadRequest("an item of a list that is merged by keys must be an object")
     keys: list[str] = []
     for name in sorted(schema.list_map_keys):
@@ -90,6 +90,8 @@ def element(item: Any, schema: MergeSchema) -> str:
 def _json(value: Any) -> str:
     if type(value) is str:  # nearly always; an encoder for all there is takes ten times as long
         return encode_basestring(value)
+    if type(value) is int:
+        return str(value)
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -134,32 +136,38 @@ def added_fields(document: Mapping[str, Any], schema: MergeSchema | None) -> Fie
     Raises:
         BadRequest: an item of a list has no keys.
     """
-    return {
-        f"f:{key}": _NOTHING_BELOW
-        if type(value) in _ATOMS
-        else _added(value, schema.child(key) if schema is not None else None)
-        for key, value in document.items()
-    }
+    found: Fields = {}
+    _add_fields(document, schema, found)
+    return found
 
 
-def _added(value: Any, schema: MergeSchema | None) -> Fields:
-    if not value:
+def _add_fields(document: Mapping[str, Any], schema: MergeSchema | None, found: Fields) -> None:
+    for key, value in document.items():
+        if type(value) in _ATOMS or not value:
+            found[f"f:{key}"] = _NOTHING_BELOW
+        else:
+            found[f"f:{key}"] = _added(value, schema.child(key) if schema is not None else None)
+
+
+def _added(value: Any, schema: MergeSchema | None, *, is_item: bool = False) -> Fields:
+    """What there is at a place; items of lists are something by themselves."""
+    if type(value) in _ATOMS or not value:
         return _NOTHING_BELOW
     if type(value) is dict or isinstance(value, Mapping):
         if not is_granular(schema):
             return _NOTHING_BELOW
-        found = added_fields(value, schema)
         # an object with known fields is there by its fields; a map is something by itself
-        return found if schema is not None and schema.fields else {SELF: _NOTHING_BELOW, **found}
+        itself = is_item or schema is None or not schema.fields
+        found: Fields = {SELF: _NOTHING_BELOW} if itself else {}
+        _add_fields(value, schema, found)
+        return found
     if isinstance(value, list) and schema is not None and is_associative(schema):
         below = schema.item()
         found = {SELF: _NOTHING_BELOW}
         for item in value:
             key = element(item, schema)
-            if key in found:
-                continue  # of several with the same keys the first
-            node = _NOTHING_BELOW if type(item) in _ATOMS else _added(item, below)
-            found[key] = {SELF: _NOTHING_BELOW, **node} if node else _NOTHING_BELOW
+            if key not in found:  # of several with the same keys the first
+                found[key] = _added(item, below, is_item=True)
         return found
     return _NOTHING_BELOW
 
@@ -211,8 +219,7 @@ def _compare_lists(
     removed: Fields = {}
     for key, value in new.items():
         if key not in old:
-            node = _added(value, schema)
-            changed[key] = {SELF: {}, **node} if node else {}
+            changed[key] = _added(value, schema, is_item=True)
         elif old[key] != value:
             _compare_values(key, old[key], value, schema, changed, removed)
     for key, value in old.items():

@@ -86,7 +86,7 @@ def validate_resources(faults: Faults, path: str, resources: Document) -> None:
         if limit is None:
             continue
         try:
-            over = quantity.parse(value) > quantity.parse(limit)
+            over = quantity.exceeds(value, limit)
         except ValueError:
             continue  # said above
         if over:
@@ -97,7 +97,7 @@ def validate_resources(faults: Faults, path: str, resources: Document) -> None:
 def check_quantity(faults: Faults, path: str, value: Any) -> bool:
     """A quantity that is not negative; whether it is."""
     try:
-        negative = quantity.parse(value) < 0
+        negative = quantity.is_negative(value)
     except ValueError as error:
         faults.invalid(path, value, str(error))
         return False

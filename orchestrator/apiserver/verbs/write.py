@@ -1,6 +1,5 @@
 """Create, update and patch. Source: Kubernetes API concepts, "Efficient detection of changes"."""
 
-from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from orchestrator.api.rbac.rules import Attributes
@@ -23,7 +22,7 @@ from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs.read import key_of
 from orchestrator.apiserver.yaml_body import load_yaml
 from orchestrator.kit.errors import BadRequest, Cause, Invalid
-from orchestrator.registry.options import Patch, WriteOptions
+from orchestrator.registry.options import Patch, Review, WriteOptions
 from orchestrator.store.objects import Document, StoredObject
 
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
@@ -174,15 +173,13 @@ async def read_patch(services: Services, request: Request, resource: Resource) -
 def reviewed_options(services: Services, request: Request, path: ObjectPath) -> WriteOptions:
     """As `write_options`, with the look at the finished object that depends on who asks."""
     review = review_for(services.authorizer, request.identity, path)
-    return replace(
-        write_options(request, path.resource),
-        review=review,
-        requester=request.identity.document(),
-    )
+    return write_options(request, path.resource, review)
 
 
-def write_options(request: Request, asked: Resource) -> WriteOptions:
-    """dryRun, fieldManager and fieldValidation of the query.
+def write_options(
+    request: Request, asked: Resource, review: Review | None = None
+) -> WriteOptions:
+    """dryRun, fieldManager and fieldValidation of the query, and who asks.
 
     Raises:
         Invalid: an unknown value.
@@ -200,6 +197,8 @@ def write_options(request: Request, asked: Resource) -> WriteOptions:
         field_validation=cast("FieldValidation", validation),
         warnings=request.warnings,
         asked=asked,
+        review=review,
+        requester=request.identity.document(),
     )
 
 
