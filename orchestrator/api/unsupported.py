@@ -211,7 +211,7 @@ def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
 
 
 def _judge(step: _Step, value: Any, path: str, found: list[tuple[int, str]]) -> None:
-    if value is None or value in ({}, [], ""):
+    if value is None or (not value and type(value) in _CONTAINERS):
         return
     text = _text(value)
     for position, operator, wanted in step.entries:
@@ -220,6 +220,9 @@ def _judge(step: _Step, value: Any, path: str, found: list[tuple[int, str]]) -> 
         if operator == "!=" and text in wanted.split("|"):
             continue
         found.append((position, f"{path}={text}" if operator else path))
+
+
+_CONTAINERS: Final = frozenset({dict, list, str})
 
 
 def _position(found: tuple[int, str]) -> int:

@@ -69,7 +69,9 @@ def decode_json(data: bytes, max_depth: int) -> Any:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
     except RecursionError as error:
         raise BadRequest(f"the document is nested deeper than {max_depth} levels") from error
-    if data.count(b"{") + data.count(b"[") > max_depth:  # else it cannot be too deep
+    # no deeper than there are brackets with something in them, and one; most need no look
+    full = data.count(b"{") - data.count(b"{}") + data.count(b"[") - data.count(b"[]")
+    if full >= max_depth:
         require_depth(value, max_depth)
     return value
 

@@ -6,6 +6,8 @@ Source: Kubernetes API concepts, "Field validation".
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from orchestrator.api.custom import pruning
 from orchestrator.api.custom.defaulting import copied, default
 from orchestrator.api.custom.version import CustomVersion
@@ -16,6 +18,8 @@ from orchestrator.kit.errors import BadRequest
 from orchestrator.registry.options import WriteOptions
 from orchestrator.store.objects import Document
 
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder().decode
 _METADATA: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _WITH_METADATA: Final = "io.k8s.api.core.v1.ConfigMap"
 """A kind whose metadata stands where every object's does."""
@@ -103,6 +107,16 @@ def without_nulls(source: Mapping[str, Any]) -> Document:
     Raises:
         BadRequest: a list holds null.
     """
+    try:
+        data = _encode(source)
+    except (TypeError, UnicodeEncodeError):
+        return _without_nulls(source)  # no plain JSON: a mapping of another type
+    # most hold none, and there and back takes a third of a walk
+    copy: Document = _decode(data) if b"null" not in data else _without_nulls(source)
+    return copy
+
+
+def _without_nulls(source: Mapping[str, Any]) -> Document:
     return {
         key: value if type(value) in _ATOMS else _copied(value, key)
         for key, value in source.items()
@@ -116,7 +130,7 @@ _ATOMS: Final = frozenset({str, int, bool, float})
 
 def _copied(value: Any, key: str = "") -> Any:
     if type(value) is dict or isinstance(value, Mapping):
-        return without_nulls(value)
+        return _without_nulls(value)
     if isinstance(value, list | tuple):
         if key == "enum":  # of a schema, which may allow null; no other field of this name is
             return copied(list(value))

@@ -156,16 +156,15 @@ def _base(kept: Any, requested: Any) -> list[Entry]:
     """The entries to go on from: the request's when it brings readable ones; [{}] for none."""
     if requested == [{}]:
         return []
+    if kept and requested in (kept, None):  # nearly always: a client sends what it has read
+        return managers.decode(kept, stored=True)
     try:
         found = managers.decode(requested)
     except (ValueError, AttributeError, TypeError):
         found = []
     if found or not kept:
         return found
-    try:
-        return managers.decode(kept)
-    except ValueError:
-        return []
+    return managers.decode(kept, stored=True)
 
 
 def _renew_last_applied(document: Document, config: Mapping[str, Any], who: Manager) -> None:

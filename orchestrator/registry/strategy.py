@@ -198,6 +198,11 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _without_revision(one) == _without_revision(other)
 
 
+def same_but_metadata(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two documents of a kind differ at most in their metadata."""
+    return desired(one, with_status=True) == desired(other, with_status=True)
+
+
 def is_released(resource: str, document: Mapping[str, Any]) -> bool:
     """Whether an object that is being deleted is held by nothing any more."""
     meta = document["metadata"]

@@ -148,9 +148,7 @@ class Writer:
         options: WriteOptions,
     ) -> StoredObject:
         """See `Registry.update`."""
-        return await self.change(
-            resource, key, lambda _current: copied(dict(source)), subresource, options
-        )
+        return await self.change(resource, key, lambda _current: dict(source), subresource, options)
 
     async def patch(
         self,
@@ -294,7 +292,7 @@ class Writer:
         causes = validate_update(asked, wanted, current, subresource)
         if causes:
             raise faults.invalid(asked, key.name, causes)
-        if not subresource:
+        if not subresource and not strategy.same_but_metadata(current, wanted):
             told = unsupported.warnings(resource.resource, current)
             found = unsupported.warnings(resource.resource, wanted)
             options.warnings.extend(text for text in found if text not in told)

@@ -101,8 +101,12 @@ class Entry:
     fields: Fields
 
 
-def decode(entries: Any) -> list[Entry]:
+def decode(entries: Any, *, stored: bool = False) -> list[Entry]:
     """Entries out of a document.
+
+    Args:
+        entries: `metadata.managedFields`.
+        stored: they were checked when they were stored, and their sets need no second look.
 
     Raises:
         ValueError: they are none.
@@ -118,7 +122,8 @@ def decode(entries: Any) -> list[Entry]:
             entry.get("manager", ""), operation, entry.get("apiVersion", ""),
             entry.get("subresource", ""),
         )  # fmt: skip
-        found.append(Entry(manager, entry.get("time", ""), parse(entry.get("fieldsV1") or {})))
+        fields = entry.get("fieldsV1") or {}
+        found.append(Entry(manager, entry.get("time", ""), fields if stored else parse(fields)))
     return found
 
 

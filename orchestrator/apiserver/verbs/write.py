@@ -176,9 +176,7 @@ def reviewed_options(services: Services, request: Request, path: ObjectPath) -> 
     return write_options(request, path.resource, review)
 
 
-def write_options(
-    request: Request, asked: Resource, review: Review | None = None
-) -> WriteOptions:
+def write_options(request: Request, asked: Resource, review: Review | None = None) -> WriteOptions:
     """dryRun, fieldManager and fieldValidation of the query, and who asks.
 
     Raises:
