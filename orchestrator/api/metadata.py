@@ -129,6 +129,11 @@ def _qualified_faults(text: str) -> tuple[str, ...]:
 
 def is_label_value(text: str) -> list[str]:
     """Faults of a label's value."""
+    return list(_label_value_faults(text))
+
+
+@lru_cache(maxsize=4096)
+def _label_value_faults(text: str) -> list[str]:
     return _length(text, 63) + ([] if _LABEL_VALUE.fullmatch(text) else [_LABEL_VALUE_WORDS])
 
 

@@ -73,10 +73,17 @@ def of_controller(resource: str, kind: str) -> Keys:
     """
 
     def keys(event: StoreEvent) -> Iterable[ObjectKey]:
-        for item in (event.object, event.previous):
-            for owner in metadata_of(item).owner_references if item else ():
-                if owner.controller and owner.kind == kind:
-                    yield ObjectKey(resource, event.object.key.namespace, owner.name)
+        owners = metadata_of(event.object).owner_references
+        if event.previous is not None:
+            owners += metadata_of(event.previous).owner_references
+        if not owners:
+            return ()
+        namespace = event.object.key.namespace
+        return [
+            ObjectKey(resource, namespace, owner.name)
+            for owner in owners
+            if owner.controller and owner.kind == kind
+        ]
 
     return keys
 

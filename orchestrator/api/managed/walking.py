@@ -143,10 +143,11 @@ def added_fields(document: Mapping[str, Any], schema: MergeSchema | None) -> Fie
 
 def _add_fields(document: Mapping[str, Any], schema: MergeSchema | None, found: Fields) -> None:
     for key, value in document.items():
-        if type(value) in _ATOMS or not value:
-            found[f"f:{key}"] = _NOTHING_BELOW
-        else:
-            found[f"f:{key}"] = _added(value, schema.child(key) if schema is not None else None)
+        found[f"f:{key}"] = (
+            _NOTHING_BELOW
+            if type(value) in _ATOMS or not value
+            else _added(value, schema.child(key) if schema is not None else None)
+        )
 
 
 def _added(value: Any, schema: MergeSchema | None, *, is_item: bool = False) -> Fields:
@@ -154,7 +155,7 @@ def _added(value: Any, schema: MergeSchema | None, *, is_item: bool = False) -> 
     if type(value) in _ATOMS or not value:
         return _NOTHING_BELOW
     if type(value) is dict or isinstance(value, Mapping):
-        if not is_granular(schema):
+        if schema is not None and schema.map_type == "atomic":
             return _NOTHING_BELOW
         # an object with known fields is there by its fields; a map is something by itself
         itself = is_item or schema is None or not schema.fields

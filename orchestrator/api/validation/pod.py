@@ -2,16 +2,24 @@
 
 import copy
 import ipaddress
+from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from orchestrator.api import metadata
 from orchestrator.api.validation.collector import Faults, shown
 from orchestrator.api.validation.container import PodContext, validate_container
 from orchestrator.api.validation.meta import validate_labels
 from orchestrator.api.validation.volume import validate_volumes
+from orchestrator.kit.errors import Cause
 
 Document = dict[str, Any]
 
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder().decode
+_REMEMBERED_BYTES: Final = 16 * 1024
+"""Longest spec whose faults are remembered."""
 _RESTART_POLICIES: Final = frozenset({"Always", "OnFailure", "Never"})
 _DNS_POLICIES: Final = frozenset({"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"})
 _TOLERATION_EFFECTS: Final = frozenset({"", "NoSchedule", "PreferNoSchedule", "NoExecute"})
@@ -24,8 +32,22 @@ _CHANGEABLE: Final = (
 
 
 def validate_pod(faults: Faults, document: Document) -> None:
-    """A Pod's spec."""
-    validate_pod_spec(faults, "spec", document.get("spec") or {})
+    """A Pod's spec.
+
+    What is found follows from the spec alone, and the pods of a workload have one spec: it is
+    looked at once, for all of them.
+    """
+    data = _encode(document.get("spec") or {})
+    faults.causes += (_spec_causes if len(data) <= _REMEMBERED_BYTES else _causes)(data)
+
+
+def _causes(spec: bytes) -> tuple[Cause, ...]:
+    faults = Faults()
+    validate_pod_spec(faults, "spec", _decode(spec))
+    return tuple(faults.causes)
+
+
+_spec_causes: Final = lru_cache(maxsize=1024)(_causes)
 
 
 def validate_pod_spec(faults: Faults, path: str, spec: Document) -> None:
