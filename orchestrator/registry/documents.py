@@ -26,12 +26,18 @@ _WITH_METADATA: Final = "io.k8s.api.core.v1.ConfigMap"
 
 
 def admit_document(
-    resource: Resource, source: Mapping[str, Any], options: WriteOptions, *, defaults: bool = True
+    resource: Resource,
+    source: Mapping[str, Any],
+    options: WriteOptions,
+    *,
+    defaults: bool = True,
+    consumes: bool = False,
 ) -> Document:
     """A private copy that is of the right types and has known fields only.
 
     Unknown fields are dropped, with a warning, or refused, as the options say. Custom kinds get
-    their defaults here, in the version that they are written in, unless `defaults` is off.
+    their defaults here, in the version that they are written in, unless `defaults` is off. With
+    `consumes` the copy may be the source itself.
 
     Raises:
         BadRequest: a value of the wrong type, another kind, an unknown field in strict mode.
@@ -39,7 +45,7 @@ def admit_document(
     if resource.custom is not None:
         document = _admit_custom(resource, resource.custom, source, options)
         return fill_in(resource, document) if defaults else document
-    document = without_nulls(source)
+    document = without_nulls(source, consumes=consumes)
     _check_kind(resource, document)
     document.setdefault("metadata", {})
     findings = strict.check(resource, document)
@@ -101,8 +107,12 @@ def _check_kind(resource: Resource, document: Document) -> None:
         )
 
 
-def without_nulls(source: Mapping[str, Any]) -> Document:
+def without_nulls(source: Mapping[str, Any], *, consumes: bool = False) -> Document:
     """A deep copy in which absent is the only way of being nothing.
+
+    Args:
+        source: not changed.
+        consumes: give the source itself back when it is so already.
 
     Raises:
         BadRequest: a list holds null.
@@ -111,8 +121,11 @@ def without_nulls(source: Mapping[str, Any]) -> Document:
         data = _encode(source)
     except (TypeError, UnicodeEncodeError):
         return _without_nulls(source)  # no plain JSON: a mapping of another type
-    # most hold none, and there and back takes a third of a walk
-    copy: Document = _decode(data) if b"null" not in data else _without_nulls(source)
+    if b"null" in data:
+        return _without_nulls(source)
+    if consumes and type(source) is dict:
+        return source
+    copy: Document = _decode(data)  # there and back takes a third of a walk
     return copy
 
 

@@ -116,8 +116,9 @@ class Registry:
         document: Mapping[str, Any],
         *,
         options: WriteOptions | None = None,
+        consumes: bool = False,
     ) -> StoredObject:
-        """Creates an object from a document, which is not changed.
+        """Creates an object from a document.
 
         Args:
             resource: group-resource.
@@ -125,6 +126,8 @@ class Registry:
             document: kind and apiVersion may be left out; status is dropped where it is a
                 subresource; `metadata.generateName` gives a name when there is none.
             options: see `WriteOptions`.
+            consumes: the caller gives the document away, which spares a copy; otherwise it is not
+                changed.
 
         Raises:
             AlreadyExists: the name is taken.
@@ -135,7 +138,7 @@ class Registry:
         """
         row = self._row(resource, "create", namespace)
         chosen = options or WriteOptions()
-        made = await self._writer.create(row, namespace, document, chosen)
+        made = await self._writer.create(row, namespace, document, chosen, consumes=consumes)
         await self._accompany(made, chosen)
         return made
 

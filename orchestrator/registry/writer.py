@@ -73,10 +73,12 @@ class Writer:
         namespace: str,
         source: Mapping[str, Any],
         options: WriteOptions,
+        *,
+        consumes: bool = False,
     ) -> StoredObject:
         """See `Registry.create`."""
         asked = options.asked or resource
-        document = to_stored(asked, admit_document(asked, source, options))
+        document = to_stored(asked, admit_document(asked, source, options, consumes=consumes))
         meta = document["metadata"]
         if meta.get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")

@@ -43,7 +43,7 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
     require_kind(document, path.resource)
     namespace = body_namespace(document, path)
     made = await services.registry.create(
-        path.resource.resource, namespace, document, options=options
+        path.resource.resource, namespace, document, options=options, consumes=True
     )
     return _shown(services, request, path, made, 201)
 

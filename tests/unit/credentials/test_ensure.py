@@ -15,7 +15,13 @@ from orchestrator.credentials.ensure import (
     ensure_credentials,
     server_ssl_context,
 )
-from orchestrator.credentials.tokens import TokenFile, TokenOwner, token_digest, write_tokens
+from orchestrator.credentials.tokens import (
+    LOOK_S,
+    TokenFile,
+    TokenOwner,
+    token_digest,
+    write_tokens,
+)
 from orchestrator.kit.errors import ConfigError
 
 
@@ -154,12 +160,28 @@ def test_admin_token_is_known_by_its_digest_only(tmp_path):
 
 def test_token_file_follows_changes(tmp_path):
     path = tmp_path / "tokens.json"
-    tokens = TokenFile(path)
+    clock = FixedClock(1000.0)
+    tokens = TokenFile(path, clock)
     assert tokens.owner_of("t1") is None
     write_tokens(path, {token_digest("t1"): TokenOwner("ann", ("dev",))})
     assert tokens.owner_of("t1") == TokenOwner("ann", ("dev",))
     write_tokens(path, {})
+    clock.wall_s += 2 * LOOK_S
     assert tokens.owner_of("t1") is None
+
+
+def test_token_file_is_not_asked_at_every_request(tmp_path):
+    path = tmp_path / "tokens.json"
+    clock = FixedClock(1000.0)
+    tokens = TokenFile(path, clock)
+    write_tokens(path, {token_digest("t1"): TokenOwner("ann", ("dev",))})
+    assert tokens.owner_of("t1") is not None
+    path.write_text("broken")
+    clock.wall_s += LOOK_S / 2
+    assert tokens.owner_of("t1") == TokenOwner("ann", ("dev",))
+    clock.wall_s += 2 * LOOK_S
+    with pytest.raises(ConfigError):
+        tokens.owner_of("t1")
 
 
 def test_other_tokens_survive(tmp_path):
