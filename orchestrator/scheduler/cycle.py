@@ -1,24 +1,48 @@
-"""One scheduling cycle: a batch of pods against one view of the hosts. Pure.
+"""One scheduling cycle: which of the waiting pods goes where. Pure.
 
-Pods are placed one after the other, each on a view in which those before it have their place
-already, so a batch never promises the same room twice.
+Pods are placed one after the other, the most important and then the oldest first, each on a fleet
+in which those before it have their place already: a batch never promises the same room twice.
+The pods of a group are placed all or none.
 
-Source: Kubernetes concepts, "Kubernetes Scheduler" (filtering, scoring, binding).
+Source: Kubernetes concepts, "Kubernetes Scheduler", "Pod Priority and Preemption".
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.api.labels import Requirement, Selector
 from orchestrator.kit.ids import ObjectKey, Uid
-from orchestrator.scheduler.filters import Reason, explain, reasons
-from orchestrator.scheduler.scores import best
-from orchestrator.scheduler.settings import SchedulerSettings, Strategy
-from orchestrator.scheduler.view import PODS, NodeView, PodView, nonzero_requests
+from orchestrator.scheduler.explain import message, reasons
+from orchestrator.scheduler.fleet import Fleet, Placed
+from orchestrator.scheduler.settings import SchedulerSettings, profile_of
+from orchestrator.scheduler.standing import Standing
+from orchestrator.scheduler.tallies import Matching
+from orchestrator.scheduler.templates import POD_GROUP, Template
+from orchestrator.scheduler.terms import Matcher
 
-DEFAULT_SCHEDULER: Final = "default-scheduler"
-STRATEGIES: Final[tuple[Strategy, ...]] = ("resource-aware", "round-robin")
+_MOST_STANDINGS: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A pod that waits for a host.
+
+    Attributes:
+        key: its name.
+        uid: its uid.
+        template: what it asks for.
+        created: creation time; earlier ones are placed first.
+        group: name of its pod group; "" for none.
+        members: how many of the group must be placed together.
+    """
+
+    key: ObjectKey
+    uid: Uid
+    template: Template
+    created: str = ""
+    group: str = ""
+    members: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,91 +56,126 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class Unschedulable:
-    """A pod fits nowhere.
+    """A pod fits nowhere, or not yet.
 
     Attributes:
         key: the pod.
         uid: its uid.
-        message: why, counted and host by host.
-        against: every host's reasons, by name.
+        message: why, counted.
+        plugins: whose reasons they are.
     """
 
     key: ObjectKey
     uid: Uid
     message: str
-    against: Mapping[str, Sequence[Reason]]
+    plugins: frozenset[str] = field(default_factory=frozenset)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a cycle decided.
-
-    Attributes:
-        decisions: one for every pod, in the order of placing.
-        last: host that round robin chose last; pass it to the next cycle.
-    """
-
-    decisions: Sequence[Bind | Unschedulable]
-    last: str
+Decision = Bind | Unschedulable
 
 
-def strategy_of(scheduler: str, settings: SchedulerSettings) -> Strategy | None:
-    """The strategy of a pod's `spec.schedulerName`; None when that is no scheduler of ours."""
-    if scheduler in {"", DEFAULT_SCHEDULER}:
-        return settings.strategy
-    return next((name for name in STRATEGIES if name == scheduler), None)
-
-
-def schedule(
-    pods: Iterable[PodView], nodes: Iterable[NodeView], settings: SchedulerSettings, last: str = ""
-) -> Outcome:
-    """Decides where pods go; none of another scheduler's may be among them.
+class Planner:
+    """Decides on a fleet, and places on it what it has decided.
 
     Args:
-        pods: unbound pods.
-        nodes: all hosts with what is on them.
+        fleet: the hosts; the caller keeps it up to date, and takes away what was not bound.
         settings: see there.
-        last: from the cycle before.
     """
-    view = {node.name: node for node in sorted(nodes, key=lambda node: node.name)}
-    decisions: list[Bind | Unschedulable] = []
-    for pod in sorted(pods, key=lambda pod: (-pod.priority, pod.created, pod.key)):
-        against: dict[str, Sequence[Reason]] = {}
-        fitting: list[NodeView] = []
-        for node in view.values():
-            found = reasons(pod, node)
-            if found:
-                against[node.name] = found
-            else:
-                fitting.append(node)
-        if not fitting:
-            message = explain(against, settings.explained_nodes)
-            decisions.append(Unschedulable(pod.key, pod.uid, message, against))
-            continue
-        if strategy_of(pod.scheduler, settings) == "round-robin":
-            chosen = next((node for node in fitting if node.name > last), fitting[0])
-            last = chosen.name
-        else:
-            chosen = best(pod, fitting)
-        view[chosen.name] = placed(pod, chosen)
-        decisions.append(Bind(pod.key, pod.uid, chosen.name))
-    return Outcome(decisions, last)
 
+    def __init__(self, fleet: Fleet, settings: SchedulerSettings) -> None:
+        self._fleet = fleet
+        self._settings = settings
+        self._standings: dict[Template, Standing] = {}
+        self._failed: dict[Template, tuple[tuple[int, int], Unschedulable]] = {}
+        self._last = ""
 
-def placed(pod: PodView, node: NodeView) -> NodeView:
-    """The host with one more pod on it."""
-    used = Counter(node.used)
-    used.update(pod.requests)
-    used[PODS] += 1
-    nonzero = Counter(node.nonzero)
-    nonzero.update(nonzero_requests(pod))
-    workloads = Counter(node.workloads)
-    if pod.workload:
-        workloads[pod.workload] += 1
-    return replace(
-        node,
-        used=used,
-        nonzero=nonzero,
-        workloads=workloads,
-        host_ports=node.host_ports | pod.host_ports,
-    )
+    def schedule(self, pods: Iterable[Pending]) -> list[Decision]:
+        """Decides where pods go; none of another scheduler's may be among them.
+
+        Returns:
+            One decision for every pod, in the order of placing.
+        """
+        queue = sorted(pods, key=lambda pod: (-pod.template.priority, pod.created, pod.key))
+        groups: dict[tuple[str, str], list[Pending]] = {}
+        for pod in queue:
+            if pod.group:
+                groups.setdefault((pod.key.namespace, pod.group), []).append(pod)
+        decisions: list[Decision] = []
+        for pod in queue:
+            if not pod.group:
+                decisions.append(self._one(pod))
+            elif members := groups.pop((pod.key.namespace, pod.group), None):
+                decisions += self._gang(members)
+        return decisions
+
+    def standing(self, template: Template) -> Standing:
+        """How the hosts stand for a template now."""
+        found = self._standings.get(template)
+        if found is None:
+            if len(self._standings) >= _MOST_STANDINGS:
+                self._tidy()
+            profile = profile_of(template.scheduler, self._settings)
+            assert profile is not None, template.scheduler
+            found = self._standings[template] = Standing(self._fleet, template, profile)
+        found.refresh()
+        return found
+
+    def _tidy(self) -> None:
+        """Drops what was worked out for the templates that were used longest ago."""
+        for template in list(self._standings)[: _MOST_STANDINGS // 2]:
+            del self._standings[template]
+            self._failed.pop(template, None)
+        self._fleet.forget(self._standings.__contains__)
+
+    def _one(self, pod: Pending) -> Decision:
+        fleet, template = self._fleet, pod.template
+        now = (fleet.static, fleet.base + len(fleet.changes))
+        failed = self._failed.get(template)
+        if failed is not None and failed[0] == now:
+            known = failed[1]
+            return Unschedulable(pod.key, pod.uid, known.message, known.plugins)
+        standing = self.standing(template)
+        slot = standing.pick(self._last)
+        if slot is None:
+            found = reasons(standing)
+            words = message(found, len(fleet.slots))
+            plugins = frozenset(one.plugin for one in found)
+            decision = Unschedulable(pod.key, pod.uid, words, plugins)
+            self._failed[template] = (now, decision)
+            return decision
+        host = fleet.hosts[slot]
+        assert host is not None, "a free slot is never feasible"
+        self._last = host.name
+        fleet.place(Placed(pod.key, pod.uid, template, host.name))
+        return Bind(pod.key, pod.uid, host.name)
+
+    def _gang(self, members: Sequence[Pending]) -> list[Decision]:
+        """All of a group's pods that wait, or none."""
+        group, wanted = members[0].group, max(pod.members for pod in members)
+        there = self._bound(members[0])
+        if there + len(members) < wanted:
+            words = (
+                f'pod group "{group}" has {there + len(members)} of the {wanted} pods '
+                "that it needs to start"
+            )
+            return [
+                Unschedulable(pod.key, pod.uid, words, frozenset({"group"})) for pod in members
+            ]
+        decisions = [self._one(pod) for pod in members]
+        bound = [one for one in decisions if isinstance(one, Bind)]
+        if there + len(bound) >= wanted:
+            return decisions
+        for one in bound:
+            self._fleet.take_away(one.uid)
+        why = next(one for one in decisions if isinstance(one, Unschedulable))
+        words = (
+            f'pod group "{group}": only {there + len(bound)} of the {wanted} pods '
+            f"that it needs to start fit; of the next: {why.message}"
+        )
+        return [Unschedulable(pod.key, pod.uid, words, why.plugins) for pod in members]
+
+    def _bound(self, pod: Pending) -> int:
+        """Pods of the group that have a host already."""
+        same = Selector((Requirement(POD_GROUP, "=", frozenset({pod.group})),))
+        matcher = Matcher(same, frozenset({pod.key.namespace}), leaving=False)
+        return int(self._fleet.tally(Matching((matcher,))).data.sum())

@@ -1,104 +1,114 @@
-"""Why a pod cannot run on a host: every reason, in Kubernetes' words, with numbers. Pure.
+"""Which hosts a pod may be on, as arrays: what hosts say of themselves, ports and resources. Pure.
 
-Source: kube-scheduler's filter plugins NodeUnschedulable, NodeName, TaintToleration, NodeAffinity,
-NodePorts, NodeResourcesFit; their messages.
+Source: kube-scheduler's filter plugins NodeUnschedulable, TaintToleration, NodeAffinity, NodePorts,
+NodeResourcesFit.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any, Final
 
-from orchestrator.api import quantity
+import numpy as np
+
 from orchestrator.api.names import TAINT_UNSCHEDULABLE
 from orchestrator.api.types.node import Taint
-from orchestrator.reconcile.affinity import fits
+from orchestrator.reconcile.affinity import Terms
 from orchestrator.reconcile.tolerations import tolerated
-from orchestrator.scheduler.view import CPU, MEMORY, PODS, NodeView, PodView, ports_clash
+from orchestrator.scheduler.columns import Flags, chosen
+from orchestrator.scheduler.fleet import Fleet
+from orchestrator.scheduler.requests import PODS, ports_clash
+from orchestrator.scheduler.templates import Template
 
-_UNSCHEDULABLE = Taint(key=TAINT_UNSCHEDULABLE, effect="NoSchedule")
+_UNSCHEDULABLE: Final = Taint(key=TAINT_UNSCHEDULABLE, effect="NoSchedule")
+_HARD: Final = frozenset({"NoSchedule", "NoExecute"})
 
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason against a host.
-
-    Attributes:
-        words: as kube-scheduler says it; equal words are counted together.
-        detail: with this host's numbers; "" when there is nothing to add.
-    """
-
-    words: str
-    detail: str = ""
+Rows = slice | np.ndarray[tuple[int], np.dtype[np.int64]]
+"""Slots to look at."""
+ALL: Final = slice(None)
 
 
-def reasons(pod: PodView, node: NodeView) -> list[Reason]:
-    """Why the pod cannot run there; empty when it can.
-
-    The first kind of reason that applies is given alone, as kube-scheduler does; of resources all
-    that do not suffice.
-    """
-    if node.unschedulable and not tolerated(pod.tolerations, _UNSCHEDULABLE):
-        return [Reason("node(s) were unschedulable")]
-    for taint in node.taints:
-        if taint.effect in {"NoSchedule", "NoExecute"} and not tolerated(pod.tolerations, taint):
-            return [Reason(f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}")]
-    if not node.ready:
-        return [Reason("node(s) were not ready")]
-    for key, value in (pod.node_selector or {}).items():
-        if node.labels.get(key) != value:
-            has = node.labels.get(key)
-            found = "it has no such label" if has is None else f"it has {key}={has}"
-            return [
-                Reason(
-                    "node(s) didn't match Pod's node affinity/selector",
-                    f"wants {key}={value}, {found}",
-                )
-            ]
-    if not fits(pod.affinity, node.name, node.labels):
-        return [Reason("node(s) didn't match Pod's node affinity/selector")]
-    if pod.host_ports and ports_clash(pod.host_ports, node.host_ports):
-        return [Reason("node(s) didn't have free ports for the requested pod ports")]
-    return _short_of(pod, node)
+def open_hosts(fleet: Fleet, template: Template) -> Flags:
+    """Hosts that are not cordoned, or all for a pod that bears that."""
+    if tolerated(template.tolerations, _UNSCHEDULABLE):
+        return np.ones(fleet.size, dtype=np.bool_)
+    return fleet.cordoned.data == 0
 
 
-def _short_of(pod: PodView, node: NodeView) -> list[Reason]:
-    found: list[Reason] = []
-    room = node.allocatable.get(PODS)
-    if room is not None and node.used.get(PODS, 0) + 1 > room:
-        found.append(Reason("Too many pods", f"takes {room}"))
-    for name, asked in sorted(pod.requests.items()):
-        free = node.allocatable.get(name, 0) - node.used.get(name, 0)
-        if asked > free:
-            detail = f"asks {_shown(name, asked)}, free {_shown(name, max(0, free))}"
-            found.append(Reason(f"Insufficient {name}", detail))
+def first_untolerated(template: Template, taints: Sequence[Taint]) -> Taint | None:
+    """The first taint that keeps the pod away."""
+    for taint in taints:
+        if taint.effect in _HARD and not tolerated(template.tolerations, taint):
+            return taint
+    return None
+
+
+def untainted(fleet: Fleet, template: Template) -> Flags:
+    """Hosts whose NoSchedule and NoExecute taints the pod bears."""
+    verdicts = [first_untolerated(template, taints) is None for taints in fleet.taint_sets]
+    return np.array(verdicts, dtype=np.bool_)[fleet.taints.data]
+
+
+def ready_hosts(fleet: Fleet) -> Flags:
+    """Hosts whose Ready condition is True."""
+    return fleet.ready.data == 1
+
+
+def wanted_hosts(fleet: Fleet, template: Template) -> Flags:
+    """Hosts that the node selector and the required node affinity allow."""
+    found: Flags = np.ones(fleet.size, dtype=np.bool_)
+    for key, value in (template.selector or {}).items():
+        found &= fleet.label(key).among((value,))
+    if template.required is not None:
+        found &= any_term(fleet, template.required)
     return found
 
 
-def _shown(name: str, amount: int) -> str:
-    if name == CPU:
-        return quantity.format_mcpu(amount)
-    return quantity.format_bytes(amount) if name == MEMORY else str(amount)
+def any_term(fleet: Fleet, terms: Terms) -> Flags:
+    """Hosts that one of the `nodeSelectorTerms` selects."""
+    found: Flags = np.zeros(fleet.size, dtype=np.bool_)
+    for term in terms:
+        found |= whole_term(fleet, term)
+    return found
 
 
-def explain(against: Mapping[str, Sequence[Reason]], explained_nodes: int) -> str:
-    """The message of an unschedulable pod: counted reasons, then each host's own.
-
-    Args:
-        against: every host's reasons, by name.
-        explained_nodes: most hosts to explain one by one.
-    """
-    if not against:
-        return "no nodes available to schedule pods"
-    counts = Counter(reason.words for found in against.values() for reason in found)
-    summed = ", ".join(sorted(f"{count} {words}" for words, count in counts.items()))
-    message = f"0/{len(against)} nodes are available: {summed}."
-    shown = sorted(against)[:explained_nodes]
-    each = "; ".join(f"{name}: {_told(against[name])}" for name in shown)
-    more = f"; and {len(against) - len(shown)} more" if len(against) > len(shown) else ""
-    return f"{message} {each}{more}."
+def whole_term(fleet: Fleet, term: Mapping[str, Any]) -> Flags:
+    """Hosts that a `nodeSelectorTerm` selects; an empty one selects nothing."""
+    expressions, fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
+    if not expressions and not fields:
+        return np.zeros(fleet.size, dtype=np.bool_)
+    found: Flags = np.ones(fleet.size, dtype=np.bool_)
+    for expression in expressions:
+        found &= chosen(fleet.label(expression.get("key", "")), expression)
+    for field in fields:
+        found &= _named(fleet, field)
+    return found
 
 
-def _told(found: Sequence[Reason]) -> str:
-    return ", ".join(
-        f"{reason.words} ({reason.detail})" if reason.detail else reason.words for reason in found
-    )
+def _named(fleet: Fleet, field: Mapping[str, Any]) -> Flags:
+    found: Flags = np.zeros(fleet.size, dtype=np.bool_)
+    if field.get("key") != "metadata.name" or field.get("operator") not in {"In", "NotIn"}:
+        return found
+    for name in field.get("values") or ():
+        if name in fleet.slots:
+            found[fleet.slots[name]] = True
+    return ~found if field["operator"] == "NotIn" else found
+
+
+def portless(fleet: Fleet, template: Template) -> list[int]:
+    """Slots on which a port that the pod wants is taken."""
+    found: set[int] = set()
+    for port in template.ports:
+        _, protocol, number = port
+        for slot, addresses in fleet.ports.get((protocol, number), {}).items():
+            if ports_clash((port,), [(address, protocol, number) for address in addresses]):
+                found.add(slot)
+    return sorted(found)
+
+
+def roomy(fleet: Fleet, template: Template, rows: Rows = ALL) -> Flags:
+    """Whether one more such pod fits, by row: number of pods, and every resource it asks for."""
+    pods = fleet.resources[PODS]
+    found: Flags = pods.used.data[rows] < pods.total.data[rows]
+    for name, amount in template.requests:
+        resource = fleet.resource(name)
+        found &= resource.used.data[rows] + amount <= resource.total.data[rows]
+    return found

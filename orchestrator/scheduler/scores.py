@@ -1,96 +1,127 @@
-"""Which of the hosts that fit is best: scores from 0 to 100, weighted. Pure.
+"""How good a host is for a pod, as arrays of whole numbers from 0 to `FULL`. Pure.
 
-Source: kube-scheduler's score plugins NodeResourcesFit (LeastAllocated),
-NodeResourcesBalancedAllocation, PodTopologySpread (by host), ImageLocality, TaintToleration.
+Source: kube-scheduler's score plugins NodeResourcesFit (LeastAllocated, MostAllocated,
+RequestedToCapacityRatio), NodeResourcesBalancedAllocation, NodeAffinity, TaintToleration,
+ImageLocality, and their normalising.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from orchestrator.reconcile.tolerations import tolerated
-from orchestrator.scheduler.view import CPU, MEMORY, PODS, NodeView, PodView, nonzero_requests
+from orchestrator.scheduler.columns import Column, Flags, Numbers
+from orchestrator.scheduler.filters import ALL, Rows, whole_term
+from orchestrator.scheduler.fleet import Fleet
+from orchestrator.scheduler.requests import CPU, MEMORY
+from orchestrator.scheduler.templates import Template
 
-FULL: Final = 100.0
-_SPREAD: Final = 3.0
-_ROOM: Final = 1.0
-_BALANCE: Final = 0.5
-_TAINTS: Final = 3.0
-_IMAGES: Final = 0.5
+FULL: Final = 10_000
+"""The best score; hundredths of Kubernetes' points."""
+_SMALL_IMAGE: Final = 23 * 1024 * 1024
+_BIG_IMAGE: Final = 1000 * 1024 * 1024
 
 
-def best(pod: PodView, nodes: Sequence[NodeView]) -> NodeView:
-    """The host with the highest score; of equals the one with fewer pods, then by name.
+def shares(fleet: Fleet, template: Template, rows: Rows = ALL) -> tuple[Numbers, Numbers]:
+    """Used parts of cpu and memory with the pod on the host, 0 to `FULL`, by row."""
+    return (
+        _share(fleet.cpu, fleet.resource(CPU).total, template.usual[0], rows),
+        _share(fleet.memory, fleet.resource(MEMORY).total, template.usual[1], rows),
+    )
 
-    Args:
-        pod: the pod.
-        nodes: at least one host, all of which fit.
+
+def _share(used: Column, total: Column, asked: int, rows: Rows) -> Numbers:
+    have = total.data[rows]
+    share = (used.data[rows] + asked) * FULL // np.maximum(have, 1)
+    return np.where(have > 0, np.minimum(share, FULL), FULL)
+
+
+def shape_table(shape: Sequence[tuple[int, int]]) -> Numbers:
+    """Score by used part: straight lines between points of (percent used, score 0 to 10).
+
+    Source: RequestedToCapacityRatio's `shape`.
     """
-    crowd = {node.name: node.workloads.get(pod.workload, 0) for node in nodes}
-    disliked = {node.name: _disliked(pod, node) for node in nodes}
-    return min(
-        nodes,
-        key=lambda node: (
-            -round(
-                _SPREAD * _fewest(crowd, node.name)
-                + _TAINTS * _fewest(disliked, node.name)
-                + _ROOM * room(pod, node)
-                + _BALANCE * balance(pod, node)
-                + _IMAGES * images(pod, node),
-                6,
-            ),
-            node.used.get(PODS, 0),
-            node.name,
-        ),
-    )
+    used = [percent * FULL // 100 for percent, _ in shape]
+    good = [score * FULL // 10 for _, score in shape]
+    return np.floor(np.interp(np.arange(FULL + 1), used, good)).astype(np.int64)
 
 
-def _fewest(counts: Mapping[str, int], name: str) -> float:
-    most = max(counts.values())
-    return FULL * (most - counts[name]) / most if most else FULL
+LEAST: Final = shape_table(((0, 10), (100, 0)))
+MOST: Final = shape_table(((0, 0), (100, 10)))
 
 
-def _disliked(pod: PodView, node: NodeView) -> int:
-    return sum(
-        taint.effect == "PreferNoSchedule" and not tolerated(pod.tolerations, taint)
-        for taint in node.taints
-    )
+def fit(cpu: Numbers, memory: Numbers, table: Numbers) -> Numbers:
+    """By the used parts, through a table of scores."""
+    return (table[cpu] + table[memory]) // 2
 
 
-def _fractions(pod: PodView, node: NodeView) -> list[float]:
-    """Used part of cpu and memory with the pod on it, 0..1."""
-    asked = nonzero_requests(pod)
-    found: list[float] = []
-    for name in (CPU, MEMORY):
-        total = node.allocatable.get(name, 0)
-        used = node.nonzero.get(name, 0) + asked[name]
-        found.append(min(1.0, used / total) if total else 1.0)
+def balance(cpu: Numbers, memory: Numbers) -> Numbers:
+    """More for hosts where cpu and memory fill evenly."""
+    return FULL - np.abs(cpu - memory) // 2
+
+
+def fewer(counts: Numbers) -> Numbers:
+    """More where fewer are: all of it where there is none, half where there is one, ..."""
+    return FULL // (counts + 1)
+
+
+def liked(fleet: Fleet, template: Template) -> Numbers:
+    """Weights of the terms of preferred node affinity that a host meets; not normalised."""
+    found: Numbers = np.zeros(fleet.size, dtype=np.int64)
+    for weight, term in template.preferred:
+        found += weight * whole_term(fleet, term)
     return found
 
 
-def room(pod: PodView, node: NodeView) -> float:
-    """More for hosts that stay emptier."""
-    fractions = _fractions(pod, node)
-    return FULL * (1.0 - sum(fractions) / len(fractions))
+def disliked(fleet: Fleet, template: Template) -> Numbers:
+    """Number of PreferNoSchedule taints that the pod does not bear; not normalised."""
+    counts = [
+        sum(
+            taint.effect == "PreferNoSchedule" and not tolerated(template.tolerations, taint)
+            for taint in taints
+        )
+        for taints in fleet.taint_sets
+    ]
+    return np.array(counts, dtype=np.int64)[fleet.taints.data]
 
 
-def balance(pod: PodView, node: NodeView) -> float:
-    """More for hosts where cpu and memory fill evenly."""
-    cpu, memory = _fractions(pod, node)
-    return FULL * (1.0 - abs(cpu - memory) / 2)
+def images(fleet: Fleet, template: Template) -> Numbers:
+    """More where more of the pod's images are, and where those are widespread and big."""
+    hosts = max(1, len(fleet.slots))
+    total: Numbers = np.zeros(fleet.size, dtype=np.int64)
+    for name in template.images:
+        sizes = fleet.image(name).data
+        total += sizes * int(np.count_nonzero(sizes)) // hosts
+    most = _BIG_IMAGE * max(1, len(template.images))
+    inside = np.clip(total, _SMALL_IMAGE, most)
+    return FULL * (inside - _SMALL_IMAGE) // (most - _SMALL_IMAGE)
 
 
-def images(pod: PodView, node: NodeView) -> float:
-    """More for hosts that have the pod's images."""
-    if not pod.images:
-        return 0.0
-    return FULL * sum(has_image(node, image) for image in pod.images) / len(pod.images)
+def most_is_full(raw: Numbers, feasible: Flags) -> Numbers:
+    """Normalised so that the highest of the feasible hosts gets `FULL`."""
+    highest = int(raw[feasible].max(initial=0))
+    return FULL * raw // highest if highest > 0 else np.zeros_like(raw)
 
 
-def has_image(node: NodeView, image: str) -> bool:
-    """Whether the host has the image, by any of the names that engines give it."""
-    name = image if "@" in image or ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"
-    return any(found in node.images for found in (name, f"docker.io/{name}", _library(name)))
+def least_is_full(raw: Numbers, feasible: Flags) -> Numbers:
+    """Normalised the other way round: 0 gets `FULL`, the highest 0."""
+    highest = int(raw[feasible].max(initial=0))
+    return FULL - FULL * raw // highest if highest > 0 else np.full_like(raw, FULL)
 
 
-def _library(name: str) -> str:
-    return name if "/" in name else f"docker.io/library/{name}"
+def stretched(raw: Numbers, feasible: Flags) -> Numbers:
+    """Normalised from the lowest, 0, to the highest, `FULL`; all 0 when they are equal."""
+    some = raw[feasible]
+    low, high = int(some.min()), int(some.max())
+    return FULL * (raw - low) // (high - low) if high > low else np.zeros_like(raw)
+
+
+def emptiest_is_full(cost: Numbers, feasible: Flags) -> Numbers:
+    """Of costs of crowds: the lowest of the feasible gets `FULL`.
+
+    Source: PodTopologySpread's NormalizeScore.
+    """
+    some = cost[feasible]
+    low, high = int(some.min()), int(some.max())
+    return FULL * (high + low - cost) // high if high > 0 else np.full_like(cost, FULL)

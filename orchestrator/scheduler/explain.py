@@ -1,0 +1,125 @@
+"""Why a pod fits nowhere, and how hosts compare: in kube-scheduler's words, with numbers. Pure.
+
+Source: the messages of kube-scheduler's filter plugins, in its order; a host is counted under the
+first that applies, and under every resource that does not suffice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.scheduler import filters
+from orchestrator.scheduler.columns import Flags
+from orchestrator.scheduler.requests import PODS, shown
+from orchestrator.scheduler.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One reason, and the hosts that it rules out.
+
+    Attributes:
+        words: as kube-scheduler says it.
+        detail: with numbers; "" when there is nothing to add.
+        slots: of the hosts.
+        plugin: whose reason it is.
+    """
+
+    words: str
+    detail: str
+    slots: Sequence[int]
+    plugin: str
+
+
+def reasons(standing: Standing) -> list[Against]:
+    """Every reason that rules out a host, after `Standing.refresh`."""
+    fleet, template = standing.fleet, standing.template
+    found: list[Against] = []
+    left: Flags = fleet.live.data == 1
+
+    def rule_out(plugin: str, words: str, fine: Flags) -> None:
+        nonlocal left
+        bad = left & ~fine
+        if bad.any():
+            found.append(Against(words, "", _slots(bad), plugin))
+            left = left & fine
+
+    rule_out("cordon", "node(s) were unschedulable", filters.open_hosts(fleet, template))
+    for index, taints in enumerate(fleet.taint_sets):
+        taint = filters.first_untolerated(template, taints)
+        if taint is not None:
+            words = f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
+            rule_out("taints", words, fleet.taints.data != index)
+    rule_out("ready", "node(s) were not ready", filters.ready_hosts(fleet))
+    rule_out(
+        "affinity",
+        "node(s) didn't match Pod's node affinity/selector",
+        filters.wanted_hosts(fleet, template),
+    )
+    portless = np.ones(fleet.size, dtype=np.bool_)
+    portless[filters.portless(fleet, template)] = False
+    rule_out("ports", "node(s) didn't have free ports for the requested pod ports", portless)
+    found += _short_of(standing, left)
+    left = left & filters.roomy(fleet, template)
+    for rule in standing.hard:
+        words = "node(s) didn't match pod topology spread constraints"
+        there = fleet.label(rule.rule.topology).there()
+        rule_out("spread", f"{words} (missing required label)", there)
+        rule_out("spread", words, rule.allowed())
+    near = standing.neighbours
+    rule_out("neighbours", "node(s) didn't match pod affinity rules", near.attracted())
+    rule_out("neighbours", "node(s) didn't match pod anti-affinity rules", near.not_repelled())
+    words = "node(s) didn't satisfy existing pods anti-affinity rules"
+    rule_out("neighbours", words, near.not_unwanted())
+    return _merged(found)
+
+
+def _short_of(standing: Standing, left: Flags) -> list[Against]:
+    fleet, found = standing.fleet, list[Against]()
+    pods = fleet.resources[PODS]
+    full = left & (pods.used.data >= pods.total.data)
+    if full.any():
+        detail = f"takes {_span(PODS, pods.total.data[full])}"
+        found.append(Against("Too many pods", detail, _slots(full), "fit"))
+    for name, amount in standing.template.requests:
+        resource = fleet.resource(name)
+        free = resource.total.data - resource.used.data
+        short = left & (free < amount)
+        if short.any():
+            detail = f"needs {shown(name, amount)}, free {_span(name, np.maximum(free[short], 0))}"
+            found.append(Against(f"Insufficient {name}", detail, _slots(short), "fit"))
+    return found
+
+
+def _span(name: str, amounts: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> str:
+    low, high = shown(name, int(amounts.min())), shown(name, int(amounts.max()))
+    return low if low == high else f"{low}-{high}"
+
+
+def _slots(flags: Flags) -> list[int]:
+    return [int(slot) for slot in np.flatnonzero(flags)]
+
+
+def _merged(found: list[Against]) -> list[Against]:
+    """Equal words together: two sets of taints may begin with the same one."""
+    merged: dict[str, Against] = {}
+    for one in found:
+        known = merged.get(one.words)
+        merged[one.words] = (
+            one
+            if known is None
+            else Against(one.words, one.detail, [*known.slots, *one.slots], one.plugin)
+        )
+    return list(merged.values())
+
+
+def message(found: Sequence[Against], hosts: int) -> str:
+    """The message of an unschedulable pod: reasons with the number of hosts for each."""
+    if not hosts:
+        return "no nodes available to schedule pods"
+    parts = [
+        f"{len(one.slots)} {one.words}" + (f" ({one.detail})" if one.detail else "")
+        for one in found
+    ]
+    return f"0/{hosts} nodes are available: {', '.join(sorted(parts))}."
