@@ -4,6 +4,7 @@ Each part of the server defines its own dataclass; this module only turns text i
 keys, wrong types and values are reported with file, line and what would be right.
 """
 
+import collections.abc
 import dataclasses
 import difflib
 import types
@@ -23,7 +24,8 @@ def load_settings(text: str, tree: type[Tree], name: str) -> Tree:
 
     Args:
         text: YAML; empty means all defaults.
-        tree: a frozen dataclass, its fields plain values or further such dataclasses.
+        tree: a frozen dataclass, its fields plain values, further such dataclasses, or mappings
+            of names to such.
         name: the file's name, for messages.
 
     Raises:
@@ -60,6 +62,8 @@ def _mapping(node: yaml.Node, kind: type[Tree], name: str, path: str, problems: 
             problems.append(f"{name}:{line}: {inner}: unknown setting; {right}")
         elif dataclasses.is_dataclass(hints[key]):
             given[key] = _mapping(value_node, hints[key], name, inner, problems)
+        elif (kind_of := named_kind(hints[key])) is not None:
+            given[key] = _named(value_node, kind_of, name, inner, problems)
         else:
             value = yaml.SafeLoader("").construct_object(value_node, deep=True)
             try:
@@ -68,6 +72,26 @@ def _mapping(node: yaml.Node, kind: type[Tree], name: str, path: str, problems: 
                 wanted = _words(hints[key])
                 problems.append(f"{name}:{line}: {inner}: {value!r} is wrong; must be {wanted}")
     return kind() if problems else kind(**given)
+
+
+def named_kind(hint: Any) -> Any:
+    """The settings that a mapping of names has as values; None for other types."""
+    arguments = typing.get_args(hint)
+    plain = typing.get_origin(hint) is not collections.abc.Mapping or len(arguments) != 2
+    return None if plain or not dataclasses.is_dataclass(arguments[1]) else arguments[1]
+
+
+def _named(
+    node: yaml.Node, kind: type[Tree], name: str, path: str, problems: list[str]
+) -> dict[str, Tree]:
+    if not isinstance(node, yaml.MappingNode):
+        line = node.start_mark.line + 1
+        problems.append(f"{name}:{line}: {path}: must be a mapping of names to settings")
+        return {}
+    return {
+        str(key.value): _mapping(value, kind, name, f"{path}.{key.value}", problems)
+        for key, value in node.value
+    }
 
 
 def _words(hint: Any) -> str:

@@ -76,12 +76,14 @@ class LabelColumn(Column):
 
     def there(self) -> Flags:
         """Hosts that have the label."""
-        return self.data != NONE
+        found: Flags = self.data != NONE
+        return found
 
     def where(self, holds: Callable[[str], bool]) -> Flags:
         """Hosts whose value is there and for which it holds."""
         verdicts = np.array([*(holds(value) for value in self.values), False], dtype=np.bool_)
-        return verdicts[self.data]  # the code of what is missing is -1: the last
+        found: Flags = verdicts.take(self.data)  # the code of what is missing is -1: the last
+        return found
 
 
 def chosen(column: LabelColumn, expression: Mapping[str, Any]) -> Flags:

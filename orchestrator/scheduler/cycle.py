@@ -15,7 +15,7 @@ from orchestrator.api.labels import Requirement, Selector
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.scheduler.explain import message, reasons
 from orchestrator.scheduler.fleet import Fleet, Placed
-from orchestrator.scheduler.settings import SchedulerSettings, profile_of
+from orchestrator.scheduler.settings import Profile, SchedulerSettings, profile_of
 from orchestrator.scheduler.standing import Standing
 from orchestrator.scheduler.tallies import Matching
 from orchestrator.scheduler.templates import POD_GROUP, Template
@@ -114,8 +114,7 @@ class Planner:
         if found is None:
             if len(self._standings) >= _MOST_STANDINGS:
                 self._tidy()
-            profile = profile_of(template.scheduler, self._settings)
-            assert profile is not None, template.scheduler
+            profile = profile_of(template.scheduler, self._settings) or Profile()
             found = self._standings[template] = Standing(self._fleet, template, profile)
         found.refresh()
         return found
@@ -143,11 +142,9 @@ class Planner:
             decision = Unschedulable(pod.key, pod.uid, words, plugins)
             self._failed[template] = (now, decision)
             return decision
-        host = fleet.hosts[slot]
-        assert host is not None, "a free slot is never feasible"
-        self._last = host.name
-        fleet.place(Placed(pod.key, pod.uid, template, host.name))
-        return Bind(pod.key, pod.uid, host.name)
+        self._last = name = fleet.name_of(slot)
+        fleet.place(Placed(pod.key, pod.uid, template, name))
+        return Bind(pod.key, pod.uid, name)
 
     def _gang(self, members: Sequence[Pending]) -> list[Decision]:
         """All of a group's pods that wait, or none."""
@@ -158,9 +155,7 @@ class Planner:
                 f'pod group "{group}" has {there + len(members)} of the {wanted} pods '
                 "that it needs to start"
             )
-            return [
-                Unschedulable(pod.key, pod.uid, words, frozenset({"group"})) for pod in members
-            ]
+            return [Unschedulable(pod.key, pod.uid, words, frozenset({"group"})) for pod in members]
         decisions = [self._one(pod) for pod in members]
         bound = [one for one in decisions if isinstance(one, Bind)]
         if there + len(bound) >= wanted:

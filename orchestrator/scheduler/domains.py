@@ -22,12 +22,16 @@ _HARD_AFFINITY_WEIGHT: Final = 1
 _THOUSAND: Final = 1000
 
 
+def by_place(column: LabelColumn, counts: Numbers) -> Numbers:
+    """The sums over places, by `column.data - NONE`; the first, of no place, is 0."""
+    sums = np.bincount(column.data - NONE, weights=counts, minlength=len(column.values) + 1)
+    sums[0] = 0
+    return sums.astype(np.int64)
+
+
 def in_place(column: LabelColumn, counts: Numbers) -> Numbers:
     """For every host the sum over its place; 0 for hosts without the label."""
-    codes = column.data - NONE  # 0 is the code of what is missing
-    sums = np.bincount(codes, weights=counts, minlength=len(column.values) + 1).astype(np.int64)
-    sums[0] = 0
-    return sums[codes]
+    return by_place(column, counts)[column.data - NONE]
 
 
 class Neighbours:
@@ -144,9 +148,7 @@ class Evenness:
         self._codes = self._column.data[self._slots]
         self._places = np.unique(self._codes)
         self._tally = fleet.tally(Matching((rule.matcher,)))
-        self._own = int(
-            rule.matcher.matches(template.namespace, template.labels, fleet.namespaces)
-        )
+        self._own = int(rule.matcher.matches(template.namespace, template.labels, fleet.namespaces))
 
     def _sums(self) -> Numbers:
         """Pods by place; one more place, the last, is for hosts without the label."""

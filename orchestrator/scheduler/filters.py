@@ -30,7 +30,8 @@ def open_hosts(fleet: Fleet, template: Template) -> Flags:
     """Hosts that are not cordoned, or all for a pod that bears that."""
     if tolerated(template.tolerations, _UNSCHEDULABLE):
         return np.ones(fleet.size, dtype=np.bool_)
-    return fleet.cordoned.data == 0
+    found: Flags = fleet.cordoned.data == 0
+    return found
 
 
 def first_untolerated(template: Template, taints: Sequence[Taint]) -> Taint | None:
@@ -44,12 +45,14 @@ def first_untolerated(template: Template, taints: Sequence[Taint]) -> Taint | No
 def untainted(fleet: Fleet, template: Template) -> Flags:
     """Hosts whose NoSchedule and NoExecute taints the pod bears."""
     verdicts = [first_untolerated(template, taints) is None for taints in fleet.taint_sets]
-    return np.array(verdicts, dtype=np.bool_)[fleet.taints.data]
+    found: Flags = np.array(verdicts, dtype=np.bool_).take(fleet.taints.data)
+    return found
 
 
 def ready_hosts(fleet: Fleet) -> Flags:
     """Hosts whose Ready condition is True."""
-    return fleet.ready.data == 1
+    found: Flags = fleet.ready.data == 1
+    return found
 
 
 def wanted_hosts(fleet: Fleet, template: Template) -> Flags:

@@ -15,7 +15,7 @@ from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.scheduler.columns import Column, LabelColumn, Numbers
 from orchestrator.scheduler.hosts import Host
 from orchestrator.scheduler.requests import PODS, HostPort
-from orchestrator.scheduler.tallies import ROLES, Known, Owning, Rule, Tally
+from orchestrator.scheduler.tallies import ROLES, Known, Matching, Owning, Rule, Tally
 from orchestrator.scheduler.templates import Template
 from orchestrator.scheduler.terms import NamespaceLabels
 
@@ -170,6 +170,11 @@ class Fleet:
         yield from (resource.used for resource in self.resources.values())
         yield from self._tallies.values()
 
+    def name_of(self, slot: int) -> str:
+        """The host in a slot; "" of a free one."""
+        host = self.hosts[slot]
+        return host.name if host is not None else ""
+
     def resource(self, name: str) -> Resource:
         """One resource; of one that no host has every total is 0."""
         found = self.resources.get(name)
@@ -302,6 +307,26 @@ class Fleet:
                     known.count(tally, weight)
         return tally
 
+    def set_namespace(self, name: str, labels: Mapping[str, str]) -> bool:
+        """A namespace's labels changed; returns whether a rule looks at them."""
+        if self.namespaces.get(name, {}) == labels:
+            return False
+        self.namespaces[name] = labels
+        if not any(_by_namespace(rule) for rule in self._tallies):
+            return False
+        for tally in self._tallies.values():
+            tally.data[:] = 0
+        for template, known in self._known.items():
+            known.staying.clear()
+            known.leaving.clear()
+            for rule, tally in self._tallies.items():
+                weight = rule.weight(template, self.namespaces)
+                if weight:
+                    known.count(tally, weight)
+        self.static += 1
+        self.terms_known += 1
+        return True
+
     def owners(self, role: str) -> list[Tally]:
         """The tallies of all rules that pods have in that role."""
         return [
@@ -327,6 +352,16 @@ class Fleet:
         self.terms_known += 1
 
 
+def _by_namespace(rule: Rule) -> bool:
+    match rule:
+        case Matching(matchers):
+            return any(matcher.where is not None for matcher in matchers)
+        case Owning(_, term):
+            return term.matcher.where is not None
+        case _:
+            return False
+
+
 def _image_bytes(host: Host, image: str) -> int:
     """The size of an image on a host, by any of the names that engines give it; 0 without."""
     name = image if "@" in image or ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"
@@ -336,6 +371,7 @@ def _image_bytes(host: Host, image: str) -> int:
 
 def order(fleet: Fleet) -> Numbers:
     """How equals are told apart, by slot, before `RANK_BITS` times the number of pods is taken off:
-    more for fewer pods, then for the earlier name."""
+    more for fewer pods, then for the earlier name.
+    """
     most_pods, most_rank = (1 << COUNT_BITS) - 1, (1 << RANK_BITS) - 1
     return (most_pods << RANK_BITS) + (most_rank - fleet.rank().data)

@@ -1,8 +1,8 @@
 """The scheduler's loop: waits for pods without a host, decides in batches, binds.
 
-A pod that fits nowhere is parked; it is tried again when something has changed that may help (a
-host came or changed, a pod left a host, the pod itself changed), never by polling. A cycle ends
-when its binds are durable, so the next one sees them in the snapshot.
+The fleet follows the informers' events, pod by pod and host by host. A pod that fits nowhere is
+parked; it is tried again when something has changed that may help, never by polling. What is
+decided counts at once, before it is written; a bind that fails is taken back.
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from typing import Any, Final
 
 import structlog
 
-from orchestrator.api.types.node import Node
+from orchestrator.api.types.meta import ObjectMeta
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.aio.tasks import Tasks
-from orchestrator.kit.clock import Clock
+from orchestrator.kit.clock import Clock, parse_rfc3339
 from orchestrator.kit.errors import Conflict, NotFound, OrchError
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
 from orchestrator.reconcile.executor import Executor, together
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent, Patch, Record
-from orchestrator.reconcile.pods import condition, has_ended
-from orchestrator.reconcile.snapshot import Snapshot, node_of, view_as
+from orchestrator.reconcile.pods import has_ended
+from orchestrator.reconcile.snapshot import Snapshot, metadata_of, node_of, view_as
 from orchestrator.reconcile.statuses import (
     conditions_of,
     find_condition,
@@ -31,9 +31,12 @@ from orchestrator.reconcile.statuses import (
     without_condition,
 )
 from orchestrator.registry.registry import Registry
-from orchestrator.scheduler.cycle import Bind, Unschedulable, schedule, strategy_of
-from orchestrator.scheduler.settings import SchedulerSettings
-from orchestrator.scheduler.view import NodeView, node_view, pod_view, takes_room
+from orchestrator.scheduler.cycle import Bind, Decision, Pending, Planner
+from orchestrator.scheduler.fleet import Fleet, Placed
+from orchestrator.scheduler.hosts import host_of
+from orchestrator.scheduler.settings import SchedulerSettings, profile_of
+from orchestrator.scheduler.templates import MIN_MEMBER, POD_GROUP, Templates
+from orchestrator.scheduler.waiting import Change, Waiting
 from orchestrator.store.objects import StoredObject, StoreEvent
 
 _log: Final = structlog.get_logger("scheduler")
@@ -41,6 +44,9 @@ COMPONENT: Final = "default-scheduler"
 _RETRY_S: Final = 0.5
 _MOST_UNTOLD: Final = 10_000
 """Events that wait to be written; beyond it the oldest are lost."""
+_SLICE_PODS: Final = 32
+"""Decided on in one go; then others have their turn."""
+_TEMPLATES_KEPT: Final = 20_000
 
 
 class Scheduler:
@@ -59,18 +65,18 @@ class Scheduler:
         self._snapshot: Snapshot = informers.snapshot
         self._clock = clock
         self._settings = settings or SchedulerSettings()
-        self._active: dict[ObjectKey, None] = {}
-        self._parked: dict[ObjectKey, str] = {}
-        self._views: dict[str, NodeView] = {}
-        self._stale: set[str] = set()
+        self._templates = Templates()
+        self._fleet = Fleet()
+        self._planner = Planner(self._fleet, self._settings)
+        self._waiting = Waiting()
         self._untold: deque[Intent] = deque(maxlen=_MOST_UNTOLD)
         self._wake = asyncio.Event()
         self._tell = asyncio.Event()
-        self._last = ""
 
     async def run(self) -> None:
         """Runs until cancelled."""
         unsubscribe = [
+            self._informers.on_event("namespaces", self._on_namespace),
             self._informers.on_event("nodes", self._on_node),
             self._informers.on_event("pods", self._on_pod),
         ]
@@ -84,47 +90,77 @@ class Scheduler:
 
     def pending(self) -> tuple[int, int]:
         """How many pods wait for a cycle, and how many are parked because they fit nowhere."""
-        return len(self._active), len(self._parked)
+        return len(self._waiting), self._waiting.parked
 
     # ------------------------------------------------------------ what has changed
 
+    def _on_namespace(self, event: StoreEvent) -> None:
+        name = event.object.key.name
+        labels = {} if event.type == "DELETED" else metadata_of(event.object).labels or {}
+        if self._fleet.set_namespace(name, labels):
+            self._changed("placed")
+
     def _on_node(self, event: StoreEvent) -> None:
-        self._stale.add(event.object.key.name)
-        if event.type != "DELETED" and _matters(event.object) != (
-            _matters(event.previous) if event.previous else None
-        ):
-            self._unpark()
+        name = event.object.key.name
+        if event.type == "DELETED":
+            self._fleet.remove_host(name)
+            self._changed("placed")  # a place with few pods may be gone
+            return
+        before = self._fleet.static
+        self._fleet.set_host(host_of(event.object))
+        if self._fleet.static != before:
+            self._changed("host")
 
     def _on_pod(self, event: StoreEvent) -> None:
-        item, before = event.object, event.previous
-        for one in (item, before):
-            if one is not None and node_of(one):
-                self._stale.add(node_of(one))
+        item = event.object
         if node_of(item):
-            self._forget(item.key)
-            if event.type == "DELETED" or not takes_room(item):
-                self._unpark()
+            self._on_bound(event)
         elif event.type == "DELETED" or not self._is_ours(item):
-            self._forget(item.key)
-        elif item.key not in self._parked or before is None or _asks(item) != _asks(before):
-            self._forget(item.key)
-            self._active[item.key] = None
+            self._waiting.forget(item.key)
+        elif not self._waiting.knows(item.key) or (
+            event.previous is None or _decides(item) != _decides(event.previous)
+        ):
+            self._waiting.add(self._pending(item))
+            self._wake.set()
+
+    def _on_bound(self, event: StoreEvent) -> None:
+        item, before = event.object, event.previous
+        self._waiting.forget(item.key)
+        if event.type == "DELETED" or has_ended(view_as(item, Pod)):
+            if self._fleet.take_away(item.uid) is not None:
+                self._changed("left")
+            return
+        known, leaving = self._fleet.pod(item.uid), owners.is_deleting(item)
+        same = known is not None and (known.node, known.leaving) == (node_of(item), leaving)
+        if same and before is not None and node_of(before) and _decides(item) == _decides(before):
+            return
+        started = view_as(item, Pod).status.start_time
+        template = self._templates.of(item)
+        started_s = parse_rfc3339(started) if started else self._clock.wall()
+        self._fleet.place(Placed(item.key, item.uid, template, node_of(item), started_s, leaving))
+        self._changed("placed")
+
+    def _changed(self, change: Change) -> None:
+        if self._waiting.changed(change):
             self._wake.set()
 
     def _is_ours(self, item: StoredObject) -> bool:
         pod = view_as(item, Pod)
         if owners.is_deleting(item) or has_ended(pod) or pod.spec.scheduling_gates:
             return False
-        return strategy_of(pod.spec.scheduler_name, self._settings) is not None
+        return profile_of(pod.spec.scheduler_name, self._settings) is not None
 
-    def _forget(self, key: ObjectKey) -> None:
-        self._active.pop(key, None)
-        self._parked.pop(key, None)
-
-    def _unpark(self) -> None:
-        if self._parked:
-            self._active.update(dict.fromkeys(self._parked))
-            self._wake.set()
+    def _pending(self, item: StoredObject) -> Pending:
+        metadata = metadata_of(item)
+        group = (metadata.labels or {}).get(POD_GROUP, "")
+        return Pending(
+            item.key,
+            item.uid,
+            self._templates.of(item),
+            metadata.creation_timestamp,
+            group,
+            _members(metadata) if group else 0,
+        )
 
     # ------------------------------------------------------------ cycles
 
@@ -133,45 +169,40 @@ class Scheduler:
             await self._wake.wait()
             self._wake.clear()
             await asyncio.sleep(0)  # what arrives in one step of the loop is one batch
-            while self._active:
+            while self._waiting:
                 await self._cycle()
+            if len(self._templates) > _TEMPLATES_KEPT:
+                self._templates.keep({pod.template for pod in self._fleet.all_pods()})
 
     async def _cycle(self) -> None:
-        batch = list(self._active)[: self._settings.batch_pods]
-        for key in batch:
-            del self._active[key]
-        items = [item for key in batch if (item := self._snapshot.get(key)) is not None]
-        pods = [pod_view(item) for item in items if not node_of(item)]
-        outcome = schedule(pods, self._nodes(), self._settings, self._last)
-        self._last = outcome.last
-        run = []
-        for decision in outcome.decisions:
-            if isinstance(decision, Bind):
-                self._parked.pop(decision.key, None)
-                run.append(self._bind(decision))
-            else:
-                run.append(self._park(decision))
-        if run:
-            await together(run)
+        decided: list[tuple[Pending, Decision]] = []
+        while self._waiting and len(decided) < self._settings.batch_pods:
+            taken = self._waiting.take(_SLICE_PODS)
+            by_uid = {pod.uid: pod for pod in taken}
+            for decision in self._planner.schedule(taken):
+                decided.append((by_uid[decision.uid], decision))
+                if not isinstance(decision, Bind):
+                    self._waiting.park(by_uid[decision.uid], decision)
+            await asyncio.sleep(0)
+        if decided:
+            await together(
+                [
+                    self._bind(pod, decision)
+                    if isinstance(decision, Bind)
+                    else self._tell_why(pod, decision.message)
+                    for pod, decision in decided
+                ]
+            )
 
-    def _nodes(self) -> list[NodeView]:
-        for name in self._stale:
-            item = self._snapshot.get(ObjectKey("nodes", "", name))
-            if item is None:
-                self._views.pop(name, None)
-                continue
-            pods = [pod_view(pod) for pod in self._snapshot.pods_on(name) if takes_room(pod)]
-            self._views[name] = node_view(item, pods)
-        self._stale.clear()
-        return list(self._views.values())
-
-    async def _bind(self, decision: Bind) -> None:
+    async def _bind(self, pod: Pending, decision: Bind) -> None:
         try:
             await self._registry.bind(decision.key, decision.node)
         except (Conflict, NotFound):
-            return  # bound by somebody else, being deleted or gone: its event has told us
+            self._take_back(pod)  # bound by somebody else, being deleted or gone
+            return
         except OrchError as error:
             _log.warning("scheduler.bind_failed", key=str(decision.key), error=str(error))
+            self._take_back(pod)
             self._again(decision.key)
             return
         _log.info("scheduler.bound", key=str(decision.key), node=decision.node)
@@ -179,36 +210,36 @@ class Scheduler:
         message = f"Successfully assigned {where} to {decision.node}"
         self._say(Record(decision.key, "Normal", "Scheduled", message, COMPONENT))
 
-    async def _park(self, decision: Unschedulable) -> None:
-        before = self._parked.get(decision.key)
-        self._parked[decision.key] = decision.message
-        item = self._snapshot.get(decision.key)
-        if item is None:
-            self._forget(decision.key)
+    def _take_back(self, pod: Pending) -> None:
+        """What was decided does not hold; what somebody else decided does."""
+        item = self._snapshot.get(pod.key)
+        if item is None or item.uid != pod.uid or not node_of(item):
+            self._fleet.take_away(pod.uid)
+            self._changed("left")
+
+    async def _tell_why(self, pod: Pending, message: str) -> None:
+        item = self._snapshot.get(pod.key)
+        if item is None or item.uid != pod.uid:
             return
-        patch = unschedulable_patch(item, decision.message, self._clock.wall())
+        patch = unschedulable_patch(item, message, self._clock.wall())
+        if patch is None:
+            return
         try:
-            if patch is not None:
-                await self._executor.carry_out([patch])
+            await self._executor.carry_out([patch])
         except NotFound:
             return
         except Conflict:
-            self._again(decision.key)
+            self._again(pod.key)
             return
         except OrchError as error:
-            _log.warning("scheduler.not_told", key=str(decision.key), error=str(error))
-        if before != decision.message:
-            self._say(
-                Record(
-                    decision.key, "Warning", "FailedScheduling", decision.message, COMPONENT
-                )
-            )  # fmt: skip
+            _log.warning("scheduler.not_told", key=str(pod.key), error=str(error))
+        self._say(Record(pod.key, "Warning", "FailedScheduling", message, COMPONENT))
 
     def _again(self, key: ObjectKey) -> None:
         def add() -> None:
             item = self._snapshot.get(key)
             if item is not None and not node_of(item) and self._is_ours(item):
-                self._active[key] = None
+                self._waiting.add(self._pending(item))
                 self._wake.set()
 
         asyncio.get_running_loop().call_later(_RETRY_S, add)
@@ -247,18 +278,17 @@ def unschedulable_patch(item: StoredObject, message: str, now_s: float) -> Patch
     return Patch(item.key, {"status": status}, "status", expected=item.revision, uid=item.uid)
 
 
-def _matters(node: StoredObject) -> tuple[Any, ...]:
-    """What of a Node decides about pods."""
-    view = view_as(node, Node)
-    ready = condition(view.status.conditions, "Ready")
+def _decides(pod: StoredObject) -> tuple[Any, ...]:
+    """What of a pod decides about hosts, its own and others'."""
+    metadata = metadata_of(pod)
     return (
-        view.metadata.labels,
-        view.spec,
-        view.status.allocatable or view.status.capacity,
-        ready is not None and ready.status == "True",
+        pod.doc["spec"],
+        metadata.labels,
+        (metadata.annotations or {}).get(MIN_MEMBER),
     )
 
 
-def _asks(pod: StoredObject) -> Any:
-    """What of a pod decides about hosts."""
-    return pod.doc["spec"]
+def _members(metadata: ObjectMeta) -> int:
+    """How many pods of its group must be placed together; 1 when that is no number."""
+    text = (metadata.annotations or {}).get(MIN_MEMBER, "")
+    return max(1, int(text)) if text.isdecimal() else 1

@@ -58,12 +58,14 @@ def fit(cpu: Numbers, memory: Numbers, table: Numbers) -> Numbers:
 
 def balance(cpu: Numbers, memory: Numbers) -> Numbers:
     """More for hosts where cpu and memory fill evenly."""
-    return FULL - np.abs(cpu - memory) // 2
+    found: Numbers = FULL - np.abs(cpu - memory) // 2
+    return found
 
 
 def fewer(counts: Numbers) -> Numbers:
     """More where fewer are: all of it where there is none, half where there is one, ..."""
-    return FULL // (counts + 1)
+    found: Numbers = FULL // (counts + 1)
+    return found
 
 
 def liked(fleet: Fleet, template: Template) -> Numbers:
@@ -83,7 +85,8 @@ def disliked(fleet: Fleet, template: Template) -> Numbers:
         )
         for taints in fleet.taint_sets
     ]
-    return np.array(counts, dtype=np.int64)[fleet.taints.data]
+    found: Numbers = np.array(counts, dtype=np.int64).take(fleet.taints.data)
+    return found
 
 
 def images(fleet: Fleet, template: Template) -> Numbers:

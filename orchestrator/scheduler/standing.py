@@ -12,8 +12,8 @@ import numpy as np
 
 from orchestrator.api.names import NODE_ZONE_LABEL
 from orchestrator.scheduler import filters, scores
-from orchestrator.scheduler.columns import Flags, Numbers
-from orchestrator.scheduler.domains import Evenness, Neighbours, in_place
+from orchestrator.scheduler.columns import NONE, Flags, Numbers
+from orchestrator.scheduler.domains import Evenness, Neighbours, by_place
 from orchestrator.scheduler.filters import ALL, Rows
 from orchestrator.scheduler.fleet import COUNT_BITS, RANK_BITS, Fleet, order
 from orchestrator.scheduler.settings import Profile
@@ -21,7 +21,8 @@ from orchestrator.scheduler.tallies import OfWorkload
 from orchestrator.scheduler.templates import Template
 
 _ORDER_BITS: Final = RANK_BITS + COUNT_BITS
-_NOWHERE: Final = -1
+_NEVER: Final = -1
+_NOWHERE: Final = -(1 << 62)  # stays below 0 whatever score is added
 
 
 class Standing:
@@ -42,8 +43,10 @@ class Standing:
             "most": scores.MOST,
             "ratio": scores.shape_table(profile.shape),
         }[profile.fit]
-        self._static = -1
+        self._static = _NEVER
         self._seen = 0
+        self.hard: list[Evenness] = []
+        self.neighbours = Neighbours(fleet, template)
         self._allowed: Flags = np.zeros(0, dtype=np.bool_)
         self._keys: Numbers = np.zeros(0, dtype=np.int64)
         self._local: Numbers = np.zeros(0, dtype=np.int64)
@@ -116,7 +119,7 @@ class Standing:
 
     @property
     def simple(self) -> bool:
-        """Whether rows decide alone."""
+        """Whether rows and zones decide alone."""
         return not (
             self.hard
             or self._soft
@@ -124,12 +127,11 @@ class Standing:
             or self.neighbours.scores
             or self._liked is not None
             or self._disliked is not None
-            or self._zones is not None
         )
 
     def roomy(self) -> Flags:
         """Hosts on which the pod fits, other pods' places aside; after `refresh`."""
-        found: Flags = self._keys != _NOWHERE
+        found: Flags = self._keys >= 0
         taken = filters.portless(self.fleet, self.template)
         if taken:
             found[taken] = False
@@ -157,9 +159,8 @@ class Standing:
         """Weighted scores that depend on which hosts are feasible, by the name of the weight."""
         profile = self.profile
         found: list[tuple[str, Numbers]] = []
-        if self._zones is not None and self._workload is not None:
-            crowd = in_place(self._zones, self._workload.data)
-            found.append(("zones", profile.weight_zones * scores.fewer(crowd)))
+        if self._zones is not None:
+            found.append(("zones", self._by_zone()))
         if self._liked is not None:
             normal = scores.most_is_full(self._liked, feasible)
             found.append(("affinity", profile.weight_affinity * normal))
@@ -178,6 +179,14 @@ class Standing:
                 found.append(("spread", profile.weight_spread * normal))
         return found
 
+    def _by_zone(self) -> Numbers:
+        """The weighted score of few pods of the workload in a host's zone."""
+        zones, workload = self._zones, self._workload
+        if zones is None or workload is None:
+            return np.zeros(self.fleet.size, dtype=np.int64)
+        good = scores.fewer(by_place(zones, workload.data))
+        return (self.profile.weight_zones * good)[zones.data - NONE]
+
     def pick(self, after: str = "") -> int | None:
         """The slot of the host to take; None when there is none. After `refresh`.
 
@@ -186,8 +195,11 @@ class Standing:
         """
         turns = self.profile.strategy == "round-robin"
         if self.simple and not self.template.ports and not turns:
-            slot = int(self._keys.argmax())
-            return slot if self._keys[slot] != _NOWHERE else None
+            keys = self._keys
+            if self._zones is not None:
+                keys = keys + (self._by_zone() << _ORDER_BITS)
+            slot = int(keys.argmax())
+            return slot if keys[slot] >= 0 else None
         feasible = self.feasible()
         if not feasible.any():
             return None

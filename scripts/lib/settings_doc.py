@@ -10,6 +10,7 @@ import sys
 import typing
 from pathlib import Path
 
+from orchestrator.kit.settings import named_kind
 from orchestrator.server import ServerSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
@@ -27,6 +28,14 @@ cluster: prod
 scheduler: {strategy: round-robin}
 nodelifecycle: {grace_s: 5}
 apiserver: {host: 10.0.0.5}
+```
+
+Pods with `schedulerName: packed` go where there is least room left:
+
+```yaml
+scheduler:
+  profiles:
+    packed: {fit: most, weight_workload: 0}
 ```
 
 This page is made by `scripts/lib/settings_doc.py` from the settings' own descriptions.
@@ -60,6 +69,11 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def default(field: dataclasses.Field[object]) -> str:
+    """What a setting is where nobody says anything."""
+    return "{}" if field.default is dataclasses.MISSING else shown(field.default)
+
+
 def page() -> str:
     """The whole page."""
     lines = [HEAD]
@@ -73,9 +87,15 @@ def page() -> str:
         if not dataclasses.is_dataclass(kind):
             continue
         words = attributes(kind)
-        rows = [(f.name, shown(f.default), words[f.name]) for f in dataclasses.fields(kind)]
+        rows = [(f.name, default(f), words[f.name]) for f in dataclasses.fields(kind)]
         lines += [f"\n## {part.name}: {about[part.name].rstrip('.')}\n"]
         lines += table(part.name, rows)
+        for name, hint in typing.get_type_hints(kind).items():
+            inner = named_kind(hint)
+            if inner is not None:
+                words = attributes(inner)
+                rows = [(f.name, default(f), words[f.name]) for f in dataclasses.fields(inner)]
+                lines += ["", *table(f"{part.name}.{name}.NAME", rows)]
     return "\n".join(lines) + "\n"
 
 

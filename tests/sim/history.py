@@ -6,9 +6,9 @@ from typing import Any
 from orchestrator.api import quantity
 from orchestrator.api.names import SLICE_SERVICE
 from orchestrator.api.types.pod import Pod
-from orchestrator.reconcile.pods import is_active, is_ready
+from orchestrator.reconcile.pods import has_ended, is_active, is_ready
 from orchestrator.reconcile.snapshot import node_of, view_as
-from orchestrator.scheduler.view import pod_view, takes_room
+from orchestrator.scheduler.requests import pod_requests
 from orchestrator.store.objects import StoredObject, StoreEvent
 from orchestrator.store.store import Store
 
@@ -54,8 +54,8 @@ class History:
             return
         used: Counter[str] = Counter()
         for pod in self.store.list("pods"):
-            if node_of(pod) == name and takes_room(pod):
-                used.update(pod_view(pod).requests)
+            if node_of(pod) == name and not has_ended(view_as(pod, Pod)):
+                used.update(pod_requests(view_as(pod, Pod)))
                 used["pods"] += 1
         for resource, text in (node.doc["status"].get("allocatable") or {}).items():
             most = quantity.parse(text) * (1000 if resource == "cpu" else 1)

@@ -215,7 +215,7 @@ async def test_a_pod_that_fits_nowhere_says_why_and_is_placed_when_a_host_can_ta
         told = condition(view_as(pod, Pod).status.conditions, "PodScheduled")
         assert told is not None
         assert (told.status, told.reason) == ("False", "Unschedulable")
-        assert told.message.startswith("0/3 nodes are available: 3 Insufficient cpu. host-1: ")
+        assert told.message == ("0/3 nodes are available: 3 Insufficient cpu (needs 3, free 2).")
         await sim.quiet()
         await sim.add_host(cpu="4")
         await sim.converged(10)

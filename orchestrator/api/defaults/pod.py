@@ -12,6 +12,14 @@ Document = dict[str, Any]
 
 FILE_MODE: Final = 0o644
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+_GATED: Final = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "lastTransitionTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
 _HOOKS: Final = ("postStart", "preStop")
 
 
@@ -25,6 +33,8 @@ def default_pod(document: Document) -> None:
     status = document.setdefault("status", {})
     status.setdefault("phase", "Pending")
     status.setdefault("qosClass", qos_class(spec))
+    if spec.get("schedulingGates") and not status.get("conditions"):
+        status["conditions"] = [dict(_GATED)]
 
 
 def default_tolerations(document: Document, seconds: int) -> None:

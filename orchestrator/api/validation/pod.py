@@ -11,6 +11,7 @@ from orchestrator.api import metadata
 from orchestrator.api.validation.collector import Faults, shown
 from orchestrator.api.validation.container import PodContext, validate_container
 from orchestrator.api.validation.meta import validate_labels
+from orchestrator.api.validation.placement import validate_gates_update, validate_placement
 from orchestrator.api.validation.volume import validate_volumes
 from orchestrator.kit.errors import Cause
 
@@ -80,6 +81,7 @@ def validate_pod_spec(faults: Faults, path: str, spec: Document) -> None:
     faults.check_choice(f"{path}.dnsPolicy", spec.get("dnsPolicy", ""), _DNS_POLICIES)
     validate_labels(faults, f"{path}.nodeSelector", spec.get("nodeSelector"))
     _tolerations(faults, f"{path}.tolerations", spec.get("tolerations") or ())
+    validate_placement(faults, path, spec)
     _scalars(faults, path, spec)
     _pull_secrets(faults, path, spec)
     _host_aliases(faults, f"{path}.hostAliases", spec.get("hostAliases") or ())
@@ -104,7 +106,8 @@ def validate_pod_update(faults: Faults, new: Document, old: Document) -> None:
         faults.forbidden("spec.tolerations", "existing toleration can not be modified except its "
                          "tolerationSeconds")  # fmt: skip
     same = copy.deepcopy(after)
-    for field in ("activeDeadlineSeconds", "tolerations"):
+    validate_gates_update(faults, after, before)
+    for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
         same.pop(field, None)
         if field in before:
             same[field] = before[field]

@@ -11,15 +11,14 @@ from orchestrator.api.schema.nodes import SchemaNode, schema_of
 @pytest.mark.parametrize(
     ("resource", "spec", "places"),
     [
-        ("pods", {"affinity": {"podAffinity": {"x": []}}}, ["spec.affinity.podAffinity"]),
-        ("pods", {"affinity": {"nodeAffinity": {}}}, []),
+        ("pods", {"affinity": {"podAffinity": {"x": []}}}, []),
         (
             "pods",
             {"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "nfs": {"path": "/"}}]},
             ["spec.volumes[1].nfs"],
         ),
         ("pods", {"schedulerName": "default-scheduler"}, []),
-        ("pods", {"schedulerName": "mine"}, ["spec.schedulerName=mine"]),
+        ("pods", {"runtimeClassName": "r"}, ["spec.runtimeClassName"]),
         ("pods", {"automountServiceAccountToken": False}, []),
         ("pods", {"hostUsers": False}, ["spec.hostUsers=false"]),
         (

@@ -149,12 +149,11 @@ async def test_unknown_fields_warn_refuse_or_vanish(registry):
 
 async def test_fields_without_effect_are_kept_and_named(registry):
     options = WriteOptions()
-    affinity = {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
-    document = pod_document(affinity=affinity, subdomain="s")
+    document = pod_document(runtimeClassName="r", subdomain="s")
     item = await registry.create("pods", "default", document, options=options)
-    assert item.doc["spec"]["affinity"] == affinity
+    assert item.doc["spec"]["runtimeClassName"] == "r"
     places = [w.split(":")[0] for w in options.warnings]
-    assert places == ["spec.affinity.podAffinity", "spec.subdomain"]
+    assert places == ["spec.runtimeClassName", "spec.subdomain"]
     later = WriteOptions()
     change = Patch("merge", {"metadata": {"labels": {"a": "b"}}})
     await registry.patch(item.key, change, options=later)

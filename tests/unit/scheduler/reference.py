@@ -4,6 +4,7 @@ What it decides is what the real one must decide. It shares the values (hosts, t
 and the bounds of scores, and no code that decides.
 """
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -211,8 +212,7 @@ class Cluster:
         }
         disliked = {
             h.name: sum(
-                x.effect == "PreferNoSchedule" and not tolerated(t.tolerations, x)
-                for x in h.taints
+                x.effect == "PreferNoSchedule" and not tolerated(t.tolerations, x) for x in h.taints
             )
             for h in hosts
         }
@@ -234,9 +234,7 @@ class Cluster:
         for h in hosts:
             name = h.name
             if max(liked.values()):
-                found[name] += profile.weight_affinity * (
-                    FULL * liked[name] // max(liked.values())
-                )
+                found[name] += profile.weight_affinity * (FULL * liked[name] // max(liked.values()))
             if tainted:
                 most = max(disliked.values())
                 bad = FULL * disliked[name] // most if most else 0
@@ -257,16 +255,14 @@ class Cluster:
             names = [host.name for host in self.feasible(t)]
             return min(names, key=lambda name: (name <= after, name), default=None)
         totals = self.totals(t, profile)
-        return min(
-            totals, key=lambda name: (-totals[name], len(self.on(name)), name), default=None
-        )
+        return min(totals, key=lambda name: (-totals[name], len(self.on(name)), name), default=None)
 
 
 def along(shape: Any, share: int) -> int:
     points = [(percent * FULL // 100, score * FULL // 10) for percent, score in shape]
     if share <= points[0][0]:
         return points[0][1]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if share <= x1:
             return y0 + (y1 - y0) * (share - x0) // (x1 - x0)
     return points[-1][1]

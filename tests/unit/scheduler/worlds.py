@@ -43,12 +43,8 @@ def host(rng: random.Random, number: int) -> Host:
     }
     if some(rng, 0.3):
         allocatable["example.com/gpu"] = rng.randrange(1, 3)
-    images = {
-        image: rng.randrange(10, 900) << 20 for image in ("web:1", "db:2") if some(rng, 0.4)
-    }
-    return Host(
-        name, some(rng, 0.95), some(rng, 0.07), labels, tuple(taints), allocatable, images
-    )
+    images = {image: rng.randrange(10, 900) << 20 for image in ("web:1", "db:2") if some(rng, 0.4)}
+    return Host(name, some(rng, 0.95), some(rng, 0.07), labels, tuple(taints), allocatable, images)
 
 
 def matcher(rng: random.Random, *, leaving: bool = True) -> Matcher:

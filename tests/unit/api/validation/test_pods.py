@@ -336,6 +336,8 @@ def test_what_may_change_of_a_pod():
     new["spec"]["activeDeadlineSeconds"] = 5
     new["spec"]["tolerations"] = [{"operator": "Exists"}]
     new["metadata"]["labels"] = {"a": "b"}
+    old["spec"]["schedulingGates"] = [{"name": "a.b/c"}, {"name": "d"}]
+    new["spec"]["schedulingGates"] = [{"name": "d"}]
     assert validate_update(PODS, new, old, "") == ()
 
 
@@ -346,6 +348,11 @@ def test_what_may_change_of_a_pod():
         ({"restartPolicy": "Never"}, "spec: Forbidden: pod updates"),
         ({"activeDeadlineSeconds": 99}, "spec.activeDeadlineSeconds: Invalid value: 99"),
         ({"tolerations": []}, "spec.tolerations: Forbidden"),
+        (
+            {"schedulingGates": [{"name": "new"}]},
+            "spec.schedulingGates[0]: Forbidden: only deletion is allowed, "
+            "but found new scheduling gate 'new'",
+        ),
     ],
 )
 def test_what_may_not_change_of_a_pod(change, fault):
