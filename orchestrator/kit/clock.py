@@ -49,6 +49,7 @@ def rfc3339_micro(wall_s: float) -> str:
     return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+@lru_cache(maxsize=4096)
 def parse_rfc3339(text: str) -> float:
     """Seconds since the epoch of an RFC 3339 time; fractions beyond microseconds are cut.
 

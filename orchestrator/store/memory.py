@@ -5,7 +5,6 @@ therefore consistent with one another until the next await.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
 
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.store.objects import StoredObject
@@ -43,16 +42,16 @@ class Table:
         del self._objects[place]
         del self._order[bisect_left(self._order, place)]
 
-    def items(self, namespace: str = "", after: Place | None = None) -> Iterator[StoredObject]:
+    def items(self, namespace: str = "", after: Place | None = None) -> list[StoredObject]:
         """Objects in order; of one namespace when given; after a place when given."""
-        start = bisect_left(self._order, (namespace, "")) if namespace else 0
+        order, objects = self._order, self._objects
+        start, end = 0, len(order)
+        if namespace:
+            start = bisect_left(order, (namespace, ""))
+            end = bisect_left(order, (namespace + "\0", ""), start)
         if after is not None:
-            start = max(start, bisect_left(self._order, (after[0], after[1] + "\0")))
-        for position in range(start, len(self._order)):
-            place = self._order[position]
-            if namespace and place[0] != namespace:
-                return
-            yield self._objects[place]
+            start = max(start, bisect_left(order, (after[0], after[1] + "\0")))
+        return [objects[place] for place in order[start:end]]
 
 
 class Memory:
@@ -71,7 +70,7 @@ class Memory:
     def get(self, key: ObjectKey) -> StoredObject | None:
         """One object, or None."""
         table = self._tables.get(key.resource)
-        return table.get((key.namespace, key.name)) if table else None
+        return table.get((key.namespace, key.name)) if table is not None else None
 
     def counts(self) -> dict[str, int]:
         """Objects per resource, empty ones left out."""

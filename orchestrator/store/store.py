@@ -131,7 +131,7 @@ class Store:
             namespace: "" for all.
             after: only those behind this (namespace, name).
         """
-        return list(self._memory.table(resource).items(namespace, after))
+        return self._memory.table(resource).items(namespace, after)
 
     def resources(self) -> tuple[str, ...]:
         """The group-resources of which there are objects, sorted."""

@@ -45,7 +45,10 @@ class ObjectMeta(View, frozen=True):
     @property
     def controller(self) -> OwnerReference | None:
         """The owner that manages this object, or None."""
-        return next((ref for ref in self.owner_references if ref.controller), None)
+        for reference in self.owner_references:
+            if reference.controller:
+                return reference
+        return None
 
 
 class LabelSelectorRequirement(View, frozen=True):

@@ -44,9 +44,12 @@ class _Reader:
 
     def selecting(self, event: StoreEvent) -> Iterable[ObjectKey]:
         """Services that select a pod, or selected it before the write."""
+        services = self._snapshot.list(SERVICES, event.object.key.namespace)
+        if not services:
+            return
         pods = [item for item in (event.object, event.previous) if item is not None]
         found = [set((metadata_of(pod).labels or {}).items()) for pod in pods]
-        for item in self._snapshot.list(SERVICES, event.object.key.namespace):
+        for item in services:
             selector = view_as(item, Service).spec.selector
             if selector and any(selector.items() <= labels for labels in found):
                 yield item.key
