@@ -42,6 +42,8 @@ from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.disruption.controller import disruption_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
+from orchestrator.controllers.hpa.controller import hpa_controller
+from orchestrator.controllers.hpa.settings import AutoscalingSettings
 from orchestrator.controllers.job.controller import job_controller
 from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
@@ -99,6 +101,7 @@ class ServerSettings:
         registry: address ranges, tolerations, event retention.
         nodes: how hosts are driven.
         nodelifecycle: when a lost host's pods are replaced.
+        autoscaling: how autoscalers look at their pods.
         remote: SSH and the shim.
     """
 
@@ -111,6 +114,7 @@ class ServerSettings:
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     nodes: NodeSettings = field(default_factory=NodeSettings)
     nodelifecycle: NodeLifecycleSettings = field(default_factory=NodeLifecycleSettings)
+    autoscaling: AutoscalingSettings = field(default_factory=AutoscalingSettings)
     remote: RemoteSettings = field(default_factory=RemoteSettings)
 
 
@@ -277,6 +281,15 @@ class ControlPlane:
             "disruption": disruption_controller(informers, carry_out, clock, rng).run,
             "daemonsets": daemon_set_controller(informers, carry_out, clock, rng).run,
             "statefulsets": stateful_set_controller(informers, carry_out, clock, rng).run,
+            "autoscalers": hpa_controller(
+                informers,
+                carry_out,
+                clock,
+                rng,
+                self._registry.catalog,
+                self._nodes,
+                self._settings.autoscaling,
+            ).run,
             "jobs": job_controller(informers, carry_out, clock, rng).run,
             "cronjobs": cron_job_controller(informers, carry_out, clock, rng).run,
             "endpoints": endpoints_controller(informers, carry_out, rng).run,

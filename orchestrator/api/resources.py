@@ -252,12 +252,12 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     _question("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
     _grouped(
         "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
-        version="v2", categories=_ALL, verbs=READ_VERBS,
+        version="v2", categories=_ALL,
         subresources=(_status("HorizontalPodAutoscaler"),),
     ),
     _grouped(
         "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa",
-        version="v1", categories=_ALL, verbs=READ_VERBS,
+        version="v1", categories=_ALL,
         subresources=(_status("HorizontalPodAutoscaler"),),
         stored_as="horizontalpodautoscalers.autoscaling",
     ),

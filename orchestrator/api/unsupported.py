@@ -99,6 +99,9 @@ UNSUPPORTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
         "spec.trafficDistribution",
         "spec.type=NodePort",
     ),
+    "horizontalpodautoscalers.autoscaling": (
+        "spec.metrics[].external", "spec.metrics[].object", "spec.metrics[].pods",
+    ),
     "ingressclasses.networking.k8s.io": ("spec.parameters",),
     "ingresses.networking.k8s.io": (
         "spec.defaultBackend.resource", "spec.rules[].http.paths[].backend.resource",

@@ -60,6 +60,7 @@ _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
     "ingressclasses.networking.k8s.io": Strategy(generation=True),
     "cronjobs.batch": Strategy(status=True, generation=True),
     "poddisruptionbudgets.policy": Strategy(status=True, generation=True),
+    "horizontalpodautoscalers.autoscaling": Strategy(status=True),
     "resourcequotas": Strategy(status=True),
     "priorityclasses.scheduling.k8s.io": Strategy(generation=True),
     "daemonsets.apps": Strategy(status=True, generation=True),

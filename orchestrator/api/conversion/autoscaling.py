@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from orchestrator.api.defaults.autoscaling import DEFAULT_CPU_UTILIZATION
 from orchestrator.api.schema import strict
 
 Document = dict[str, Any]
@@ -23,8 +24,6 @@ CURRENT_METRICS: Final = f"{_PREFIX}current-metrics"
 CONDITIONS: Final = f"{_PREFIX}conditions"
 BEHAVIOR: Final = f"{_PREFIX}behavior"
 _ANNOTATIONS: Final = (METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR)
-DEFAULT_CPU_UTILIZATION: Final = 80
-"""Per cent; the target of an object that names no metric."""
 
 _PARTS: Final = frozenset({"containerResource", "external", "object", "pods", "resource"})
 _RULE_FIELDS: Final = ("stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from orchestrator.api.custom.definition import default_definition
 from orchestrator.api.custom.words import CRDS
+from orchestrator.api.defaults.autoscaling import default_autoscaler
 from orchestrator.api.defaults.batch import default_cron_job, default_job
 from orchestrator.api.defaults.cluster import (
     default_event,
@@ -39,6 +40,7 @@ _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "endpoints": default_endpoints,
     "endpointslices.discovery.k8s.io": default_endpoint_slice,
     "events": default_event,
+    "horizontalpodautoscalers.autoscaling": default_autoscaler,
     "limitranges": default_limit_range,
     "namespaces": default_namespace,
     "networkpolicies.networking.k8s.io": default_network_policy,

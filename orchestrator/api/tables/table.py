@@ -9,6 +9,7 @@ from orchestrator.api.certificates import CSRS
 from orchestrator.api.custom import columns
 from orchestrator.api.resources import Resource
 from orchestrator.api.tables import (
+    autoscaling,
     batch,
     certificate,
     cluster,
@@ -55,6 +56,9 @@ _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
     "endpoints": _Printer(service.ENDPOINTS_COLUMNS, service.endpoints_cells),
     "endpointslices.discovery.k8s.io": _Printer(service.SLICE_COLUMNS, service.slice_cells),
     "events": _Printer(cluster.EVENT_COLUMNS, cluster.event_cells),
+    "horizontalpodautoscalers.autoscaling": _Printer(
+        autoscaling.AUTOSCALER_COLUMNS, autoscaling.autoscaler_cells
+    ),
     "ingressclasses.networking.k8s.io": _Printer(
         networking.CLASS_COLUMNS, networking.class_cells
     ),

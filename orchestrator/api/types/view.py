@@ -8,7 +8,18 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
-from orchestrator.api.types import apps, batch, config, networking, node, pod, policy, service, sets
+from orchestrator.api.types import (
+    apps,
+    autoscaling,
+    batch,
+    config,
+    networking,
+    node,
+    pod,
+    policy,
+    service,
+    sets,
+)
 from orchestrator.api.types.meta import PartialObject, View
 
 ViewT = TypeVar("ViewT", bound=View)
@@ -25,6 +36,7 @@ VIEWS: Final[dict[str, type[View]]] = {
     "replicasets.apps": apps.ReplicaSet,
     "endpointslices.discovery.k8s.io": apps.EndpointSlice,
     "cronjobs.batch": batch.CronJob,
+    "horizontalpodautoscalers.autoscaling": autoscaling.HorizontalPodAutoscaler,
     "jobs.batch": batch.Job,
     "controllerrevisions.apps": sets.ControllerRevision,
     "daemonsets.apps": sets.DaemonSet,

@@ -13,6 +13,7 @@ from orchestrator.api.custom.version import CustomVersion
 from orchestrator.api.custom.words import CRDS
 from orchestrator.api.resources import Resource
 from orchestrator.api.validation import (
+    autoscaling,
     batch,
     certificate,
     cluster,
@@ -49,6 +50,7 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "endpoints": service.validate_endpoints,
     "endpointslices.discovery.k8s.io": service.validate_endpoint_slice,
     "events": cluster.validate_event,
+    "horizontalpodautoscalers.autoscaling": autoscaling.validate_autoscaler,
     "ingressclasses.networking.k8s.io": networking.validate_ingress_class,
     "ingresses.networking.k8s.io": networking.validate_ingress,
     "leases.coordination.k8s.io": cluster.validate_lease,
@@ -96,6 +98,7 @@ _SUBRESOURCE_CHECKS: Final[Mapping[tuple[str, str], _UpdateCheck]] = MappingProx
 })  # fmt: skip
 _STATUS_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     CRDS: definition.validate_definition_status,
+    "horizontalpodautoscalers.autoscaling": autoscaling.validate_autoscaler_status,
     "nodes": cluster.validate_node_status,
 })  # fmt: skip
 

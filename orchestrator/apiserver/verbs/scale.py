@@ -6,10 +6,9 @@ Source: Kubernetes API, autoscaling/v1 Scale.
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.api.custom.version import ScalePaths
-from orchestrator.api.labels import from_document
 from orchestrator.api.patch import json_patch, merge_patch
 from orchestrator.api.resources import Resource
+from orchestrator.api.scale import read_scale, replicas_patch
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document
 from orchestrator.apiserver.forms import in_version
@@ -27,11 +26,10 @@ from orchestrator.apiserver.verbs.write import (
     require_type,
     write_options,
 )
-from orchestrator.kit.errors import ApiError, BadRequest, Cause, Invalid
+from orchestrator.kit.errors import BadRequest, Cause, Invalid
 from orchestrator.registry.options import Patch, WriteOptions
 from orchestrator.store.objects import Document, StoredObject
 
-_REPLICAS = ("spec", "replicas")
 _SHOWN_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -75,58 +73,24 @@ def scale_of(resource: Resource, item: StoredObject) -> Document:
         ApiError: a custom object has no replicas where its definition says they are.
     """
     document = in_version(resource, item).doc
-    if resource.custom is not None and resource.custom.scale is not None:
-        replicas, status = _custom_scale(document, resource.custom.scale)
-    else:
-        spec = document.get("spec") or {}
-        replicas = spec.get("replicas", 0)
-        status = {"replicas": (document.get("status") or {}).get("replicas", 0)}
-        selector = str(from_document(spec.get("selector") or {}))
-        if selector:
-            status["selector"] = selector
+    found = read_scale(resource, document)
+    status: Document = {"replicas": found.observed}
+    if found.selector:
+        status["selector"] = found.selector
     meta = document["metadata"]
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: meta[key] for key in _SHOWN_META if key in meta},
-        "spec": {"replicas": replicas},
+        "spec": {"replicas": found.replicas},
         "status": status,
     }
-
-
-def _custom_scale(document: Document, paths: ScalePaths) -> tuple[int, Document]:
-    replicas = _at(document, paths.spec_replicas)
-    if not isinstance(replicas, int):
-        where = "." + ".".join(paths.spec_replicas)
-        raise ApiError(f'Internal error occurred: the spec replicas field "{where}" does not exist')
-    observed = _at(document, paths.status_replicas)
-    status: Document = {"replicas": observed if isinstance(observed, int) else 0}
-    selector = _at(document, paths.selector) if paths.selector else ""
-    if selector and isinstance(selector, str):
-        status["selector"] = selector
-    return replicas, status
-
-
-def _at(document: Any, names: tuple[str, ...]) -> Any:
-    for name in names:
-        document = document.get(name) if isinstance(document, dict) else None
-    return document
-
-
-def _nested(names: tuple[str, ...], value: Any) -> Document:
-    for name in reversed(names):
-        value = {name: value}
-    made: Document = value
-    return made
 
 
 async def _set(
     services: Services, request: Request, path: ObjectPath, scale: Document, expected: object
 ) -> Answer:
-    replicas = _replicas(scale, path.name)
-    custom = path.resource.custom
-    where = custom.scale.spec_replicas if custom is not None and custom.scale else _REPLICAS
-    change = _nested(where, replicas)
+    change = replicas_patch(path.resource, _replicas(scale, path.name))
     if expected:
         change["metadata"] = {"resourceVersion": str(expected)}
     written = await services.registry.patch(
@@ -147,11 +111,9 @@ async def _apply(services: Services, request: Request, path: ObjectPath) -> Answ
     services.registry.get(key_of(path))  # a Scale cannot make a workload
     if isinstance(config.get("metadata"), dict) and config["metadata"].get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
-    custom = path.resource.custom
-    where = custom.scale.spec_replicas if custom is not None and custom.scale else _REPLICAS
     wanted: Document = {"metadata": {"name": path.name}}
     if "replicas" in (config.get("spec") or {}):
-        wanted |= _nested(where, _replicas(config, path.name))
+        wanted |= replicas_patch(path.resource, _replicas(config, path.name))
     written, _ = await services.registry.apply(
         key_of(path), wanted, force=request.query.flag("force"), options=_options(request, path)
     )

@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscalers: as many replicas as the pods' usage asks for; start at plan.py."""
