@@ -6,12 +6,16 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from orchestrator.api.types.pod import Pod
 from orchestrator.controllers.clusterrole.controller import clusterrole_controller
 from orchestrator.controllers.cronjob.controller import cron_job_controller
+from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.controllers.daemonset.controller import daemon_set_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
+from orchestrator.controllers.hpa.controller import hpa_controller
+from orchestrator.controllers.hpa.settings import AutoscalingSettings
 from orchestrator.controllers.job.controller import job_controller
 from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
@@ -22,15 +26,40 @@ from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile.executor import Executor
 from orchestrator.reconcile.informers import Informers
-from orchestrator.reconcile.snapshot import node_of
+from orchestrator.reconcile.pods import is_ready
+from orchestrator.reconcile.snapshot import node_of, view_as
+from orchestrator.reconcile.usage import NodeUsage, PodUsage, Usage
 from orchestrator.registry.options import Patch
 from orchestrator.registry.registry import Registry
 from orchestrator.scheduler.loop import Scheduler
 from orchestrator.scheduler.settings import SchedulerSettings
+from orchestrator.store.objects import StoredObject
 from orchestrator.store.store import Store
 from tests.sim.clock import FlakySqlite, LoopClock
 from tests.sim.history import History
 from tests.sim.host import Host
+
+
+class Measured:
+    """Every container that is ready uses the load, measured up to now.
+
+    Attributes:
+        mcpu: thousandths of a processor, by the pod's label `app`.
+    """
+
+    def __init__(self, clock: LoopClock) -> None:
+        self.clock = clock
+        self.mcpu: dict[str, int] = {}
+
+    def node_usage(self, name: str) -> NodeUsage | None:
+        return None
+
+    def pod_usage(self, pod: StoredObject) -> PodUsage | None:
+        mcpu = self.mcpu.get((pod.doc["metadata"].get("labels") or {}).get("app", ""))
+        if mcpu is None or not is_ready(view_as(pod, Pod)):
+            return None
+        used = {c["name"]: Usage(mcpu * 10**6, 1 << 20) for c in pod.doc["spec"]["containers"]}
+        return PodUsage(self.clock.wall(), 15.0, used)
 
 
 class Cluster:
@@ -42,6 +71,7 @@ class Cluster:
         self.registry = Registry(store, self.clock, rng)
         self.informers = Informers(store)
         self.history = History(store)
+        self.usage = Measured(self.clock)
         self.hosts: dict[str, Host] = {}
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -60,7 +90,17 @@ class Cluster:
             garbage_controller(informers, carry_out, rng, self.registry.catalog),
             serviceaccount_controller(informers, carry_out, rng),
             clusterrole_controller(informers, carry_out, rng),
+            customresources_controller(informers, carry_out, clock, rng),
             nodelifecycle_controller(informers, carry_out, clock, rng),
+            hpa_controller(
+                informers,
+                carry_out,
+                clock,
+                rng,
+                self.registry.catalog,
+                self.usage,
+                AutoscalingSettings(),
+            ),
             Scheduler(self.registry, informers, clock, settings),
         ]
         self.tasks += [spawn(part.run(), name=type(part).__name__) for part in parts]

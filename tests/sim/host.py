@@ -150,6 +150,7 @@ class Host:
         ]
         status = {
             "phase": "Running",
+            "startTime": pod.doc["status"].get("startTime") or rfc3339(self.clock.wall()),
             "hostIP": self.address,
             "podIP": "172.17.0.2",
             "conditions": [
