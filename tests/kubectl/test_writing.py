@@ -1,6 +1,7 @@
 """Writing."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -120,6 +121,26 @@ def test_run_expose_autoscale(kubectl):
 def found_path(document, version):
     meta = document["metadata"]
     return f"/apis/autoscaling/{version}/namespaces/{meta['namespace']}/horizontalpodautoscalers/{meta['name']}"
+
+
+@pytest.mark.command("`autoscale`, `get hpa`, `describe hpa`: from usage to replicas")
+def test_autoscale_acts(kubectl, bench):
+    busy = deployment(replicas=1, script="trap 'exit 0' TERM; while :; do :; done")
+    (worker,) = busy["spec"]["template"]["spec"]["containers"]
+    worker["resources"] = {"requests": {"cpu": "20m"}, "limits": {"cpu": "100m"}}
+    kubectl("apply", "-f", bench.file("busy.yaml", busy))
+    kubectl("autoscale", "deploy", "web", "--min=1", "--max=3", "--cpu-percent=50")
+    kubectl("wait", "deploy/web", "--for=jsonpath={.spec.replicas}=3", "--timeout=90s")
+    kubectl("wait", "hpa/web", "--for=condition=ScalingActive", "--timeout=30s")
+    row = kubectl("get", "hpa").rows[1]
+    assert row[:2] == ["web", "Deployment/web"]
+    assert re.fullmatch(r"cpu: \d+%/50%", row[2])
+    assert row[3:5] == ["1", "3"]
+    told = kubectl("describe", "hpa", "web").out
+    assert re.search(r"ScalingLimited +True +TooManyReplicas", told)
+    assert re.search(r"SuccessfulRescale .*New size: 3; reason: cpu resource utilization", told)
+    kubectl("delete", "hpa", "web")
+    kubectl("scale", "deploy", "web", "--replicas=0")
 
 
 @pytest.mark.command(
