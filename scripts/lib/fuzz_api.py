@@ -7,6 +7,7 @@ status is 1 when an answer was a 5xx, was no JSON, or was not what its document 
 import argparse
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 
 from api_processes import Serving, orch_server
 from bench_rounds import conclude
+from platform_rig import BenchmarkError
 
 CHECKS = "not_a_server_error,response_schema_conformance"
 TYPES = ",content_type_conformance"
@@ -58,7 +60,7 @@ def fuzzed(server: Serving, document: Path, examples: int, seconds: float) -> bo
         os.environ["ORCH_SCHEMATHESIS"], "run", str(document),
         "--url", f"https://localhost:{server.port}", "--tls-verify", server.ca,
         "--header", f"Authorization: Bearer {server.token}",
-        "--checks", checks, "--phases", "examples,fuzzing", "--mode", "all",
+        "--checks", checks, "--phases", "examples,coverage,fuzzing", "--mode", "all",
         "--max-examples", str(examples), "--seed", str(SEED), "--no-shrink",
         "--max-time", str(max(1, round(seconds))), "--request-timeout", str(REQUEST_S),
         "--suppress-health-check", "all", "--continue-on-failure", "--warnings", "off",
@@ -69,10 +71,11 @@ def fuzzed(server: Serving, document: Path, examples: int, seconds: float) -> bo
         env={**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HOOKS)},
     )  # fmt: skip
     took = time.monotonic() - began
-    print(
-        f"{'ok    ' if not done.returncode else 'FAULTS'} {document.stem} ({took:.0f} s)",
-        flush=True,
-    )
+    cases = re.search(r"(\d+) generated", done.stdout)
+    if cases is None:
+        raise BenchmarkError(f"nothing was tried: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    verdict = "FAULTS" if done.returncode else "ok    "
+    print(f"{verdict} {document.stem}: {cases[1]} requests ({took:.0f} s)", flush=True)
     if done.returncode:
         print(done.stdout[-12_000:], done.stderr[-2_000:], flush=True)
     return not done.returncode

@@ -6,8 +6,7 @@ import schemathesis
 
 
 @schemathesis.hook
-def map_query(context: Any, query: Any) -> Any:
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Leaves `watch` out of the query; everything else is as generated."""
-    if isinstance(query, dict):
-        query.pop("watch", None)
-    return query
+    if isinstance(case.query, dict):
+        case.query.pop("watch", None)
