@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from orchestrator.api.rbac.rules import Attributes
-from orchestrator.api.schema import strict
 from orchestrator.api.validation.collector import Faults
 from orchestrator.apiserver.answers import Answer, json_answer
 from orchestrator.apiserver.authz import Authorizer
@@ -18,14 +17,20 @@ from orchestrator.apiserver.identity import Identity
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
-from orchestrator.apiserver.verbs.write import body_namespace, metadata_of, require_kind
+from orchestrator.apiserver.verbs.write import (
+    body_namespace,
+    metadata_of,
+    require_kind,
+    write_options,
+)
 from orchestrator.kit.clock import rfc3339
 from orchestrator.kit.errors import BadRequest
 from orchestrator.registry import faults
+from orchestrator.registry.documents import admit_document
 from orchestrator.store.objects import Document
 
 Question = Callable[[Services, Request, ObjectPath, Document], Document]
-"""Answers with the `status`; gets the body as the client sent it, of the right types."""
+"""Answers with the `status`; gets the body without what is unknown, of the right types."""
 
 
 async def review(services: Services, request: Request, path: ObjectPath) -> Answer:
@@ -35,12 +40,10 @@ async def review(services: Services, request: Request, path: ObjectPath) -> Answ
         BadRequest: a body of the wrong types.
         Invalid: a question that cannot be answered.
     """
-    body = await read_document(request, services.settings.max_depth)
-    require_kind(body, path.resource)
-    wrong = strict.check(path.resource, body).wrong_types
-    if wrong:
-        kind, version = path.resource.kind, path.resource.version
-        raise BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {wrong[0]}')
+    given = await read_document(request, services.settings.max_depth)
+    require_kind(given, path.resource)
+    options = write_options(request, path.resource)
+    body = admit_document(path.resource, given, options, consumes=True)
     meta: Document = {**metadata_of(body)}
     if path.resource.namespaced:
         meta["namespace"] = body_namespace(body, path)

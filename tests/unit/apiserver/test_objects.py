@@ -403,6 +403,18 @@ async def test_questions_about_oneself(world):
     assert rules.json["status"]["resourceRules"][0]["verbs"] == ["*"]
 
 
+async def test_questions_are_read_as_objects_are(world):
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    odd = {"metadata": {"annotations": None, "labels": {"a": None}}, "x": 1}
+    said = await world.client("POST", path, odd)
+    assert said.status == 201
+    assert None not in said.json["metadata"].values()
+    assert "x" not in said.json
+    strict = await world.client("POST", f"{path}?fieldValidation=Strict", {"x": 1})
+    assert (strict.status, strict.json["reason"]) == (400, "BadRequest")
+    assert 'unknown field "x"' in strict.json["message"]
+
+
 async def test_others_are_forbidden(world):
     reply = await world.client("GET", PODS, token="ann")
     assert (reply.status, reply.json["reason"]) == (403, "Forbidden")
