@@ -117,6 +117,8 @@ class Snapshot:
     def apply(self, event: StoreEvent) -> None:
         """Brings the indices to the state after a write."""
         if event.previous is not None:
+            if event.type == "MODIFIED" and _places(event.previous) == _places(event.object):
+                return  # most writes change a status
             self._drop(event.previous)
         if event.type != "DELETED":
             self._index(event.object)
@@ -159,6 +161,13 @@ class Snapshot:
             place = (item.key.namespace, key, value)
             if not self._labelled.get(place, True):
                 del self._labelled[place]
+
+
+def _places(item: StoredObject) -> tuple[object, ...]:
+    """All that says under what an object is found."""
+    meta = metadata_of(item)
+    node = node_of(item) if item.key.resource == PODS else ""
+    return meta.owner_references, meta.labels, node
 
 
 def node_of(pod: StoredObject) -> str:

@@ -5,6 +5,7 @@ Source: Kubernetes API, core/v1 Event; client-go's EventCorrelator.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from orchestrator.kit.clock import Clock, parse_rfc3339, rfc3339
@@ -71,7 +72,8 @@ class EventRecorder:
         except NotFound:
             return None  # expired or deleted in between: the next one starts anew
 
-    def _again(self, event: Document) -> Document:
+    def _again(self, fresh: Callable[[], Document]) -> Document:
+        event = fresh()
         event["count"] = event.get("count", 1) + 1
         event["lastTimestamp"] = rfc3339(self._clock.wall())
         return event

@@ -38,8 +38,8 @@ from orchestrator.registry.settings import RegistrySettings
 from orchestrator.store.objects import Delete, Document, Draft, Put, StoredObject, StoreEvent
 from orchestrator.store.store import Store
 
-Change = Callable[[Document], Document]
-"""From a fresh copy of the stored document, in the asked version, to the wanted one."""
+Change = Callable[[Callable[[], Document]], Document]
+"""Gives the wanted document; its argument makes a copy of the stored one, in the asked version."""
 
 _NAME_ATTEMPTS: Final = 8
 _RACE_ATTEMPTS: Final = 5
@@ -150,7 +150,7 @@ class Writer:
         options: WriteOptions,
     ) -> StoredObject:
         """See `Registry.update`."""
-        return await self.change(resource, key, lambda _current: dict(source), subresource, options)
+        return await self.change(resource, key, lambda _fresh: dict(source), subresource, options)
 
     async def patch(
         self,
@@ -164,7 +164,7 @@ class Writer:
         return await self.change(
             resource,
             key,
-            lambda current: _patched(options.asked or resource, current, patch),
+            lambda fresh: _patched(options.asked or resource, fresh(), patch),
             subresource,
             options,
         )
@@ -190,10 +190,10 @@ class Writer:
             except AlreadyExists:
                 pass  # somebody else was faster: apply to what is there now
 
-        def applied(live: Document) -> Document:
+        def applied(fresh: Callable[[], Document]) -> Document:
             now = rfc3339(self._clock.wall())
             made = managing.applied_to(
-                asked, live, admitted, subresource, options, now, force=force
+                asked, fresh(), admitted, subresource, options, now, force=force
             )
             for field in ("resourceVersion", "uid"):
                 if admitted["metadata"].get(field):
@@ -248,7 +248,7 @@ class Writer:
             async with self.locks.hold(key):
                 stored = self._stored(key)
                 current = from_stored(resource, stored.thawed())
-                wanted = change(from_stored(asked, stored.thawed()))
+                wanted = change(_copies(asked, stored))
                 _check_identity(key, stored, wanted)
                 wanted = to_stored(asked, admit_document(asked, wanted, options))
                 entries = wanted["metadata"].get("managedFields")
@@ -369,6 +369,10 @@ class Writer:
         if strategy.is_released(key.resource, document):
             return await self._store.write(Delete(key, stored.revision, draft))
         return await self._store.write(Put(key, draft, stored.revision))
+
+
+def _copies(asked: Resource, stored: StoredObject) -> Callable[[], Document]:
+    return lambda: from_stored(asked, stored.thawed())
 
 
 def _patched(resource: Resource, current: Document, patch: Patch) -> Document:

@@ -55,7 +55,9 @@ async def test_patches_of_v1_keep_what_only_v2_says(writer):
         "type": "Resource",
         "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}},
     }
-    stored = (await writer.change(STORED, KEY, lambda d: _with(d, memory), "", WriteOptions())).doc
+    stored = (
+        await writer.change(STORED, KEY, lambda fresh: _with(fresh(), memory), "", WriteOptions())
+    ).doc
     assert len(stored["spec"]["metrics"]) == 2
     for kind, body in (
         ("merge", {"spec": {"targetCPUUtilizationPercentage": 70}}),
