@@ -3,10 +3,12 @@
 import pytest
 
 from orchestrator.api.types.pod import Pod
+from orchestrator.kit.errors import Conflict
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile.pods import is_active
 from orchestrator.reconcile.snapshot import view_as
-from tests.sim.cluster import Cluster, cluster
+from orchestrator.registry.options import WriteOptions
+from tests.sim.cluster import Cluster, cluster, deployment
 
 pytestmark = pytest.mark.looptime
 
@@ -63,6 +65,23 @@ async def test_a_deployment_follows_its_usage() -> None:
         status = sim.registry.get(key).doc["status"]
         assert (status["desiredReplicas"], condition(sim, key, "AbleToScale")[0]) == (1, "True")
         sim.history.check()
+
+
+async def test_who_applies_without_replicas_leaves_them_to_the_autoscaler() -> None:
+    async with cluster() as sim:
+        config = deployment("web", 2, cpu="100m") | {"apiVersion": "apps/v1", "kind": "Deployment"}
+        key = ObjectKey("deployments.apps", "default", "web")
+        mine = WriteOptions(field_manager="me")
+        await sim.registry.apply(key, config, options=mine)
+        await sim.converged(10)
+        sim.usage.mcpu["web"] = 160
+        await autoscaler(sim, deployment_of("web"))
+        await sim.until(lambda: active(sim) == 4, 20)
+        with pytest.raises(Conflict):
+            await sim.registry.apply(key, config, options=mine)
+        del config["spec"]["replicas"]
+        await sim.registry.apply(key, config, options=mine)
+        assert sim.registry.get(key).doc["spec"]["replicas"] == 4
 
 
 async def test_a_stateful_set_too() -> None:
