@@ -172,7 +172,10 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         "Namespace", "namespaces", "ns", namespaced=False, verbs=NO_COLLECTION_VERBS,
         subresources=(Subresource("finalize", "Namespace", ("update",)), _status("Namespace")),
     ),
-    _core("Node", "nodes", "no", namespaced=False, subresources=(_status("Node"),)),
+    _core(
+        "Node", "nodes", "no", namespaced=False,
+        subresources=(Subresource("proxy", "NodeProxyOptions", _PROXY_VERBS), _status("Node")),
+    ),
     _core(
         "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", verbs=READ_VERBS,
         subresources=(_status("PersistentVolumeClaim"),),

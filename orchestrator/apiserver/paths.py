@@ -16,7 +16,9 @@ from orchestrator.api.resources import Resource
 from orchestrator.apiserver.errors import no_such_path
 
 DEFAULT_NAMESPACE: Final = "default"
-_PROXY: Final = re.compile(r"/api/v1/namespaces/([^/]+)/(pods|services)/([^/]+)/proxy(/.*)?")
+_PROXY: Final = re.compile(
+    r"/api/v1/(?:namespaces/([^/]+)/(pods|services)|(nodes))/([^/]+)/proxy(/.*)?"
+)
 """What follows is the pod's business: slashes and dots in it stay as they are."""
 
 
@@ -99,11 +101,12 @@ def parse_path(raw_path: str, catalog: Catalog = STATIC) -> ApiPath:
 
 
 def _proxied(catalog: Catalog, found: re.Match[str]) -> ObjectPath:
-    namespace, plural, name, rest = found.groups()
-    resource = catalog.by_path("", "v1", plural)
+    namespace, plural, nodes, name, rest = found.groups()
+    resource = catalog.by_path("", "v1", plural or nodes)
     if resource is None:
         raise no_such_path()
-    path = ObjectPath(resource, unquote(namespace), True, unquote(name), "proxy", rest or "")
+    where = (unquote(namespace or ""), bool(plural))
+    path = ObjectPath(resource, *where, unquote(name), "proxy", rest or "")
     return _checked(path)
 
 

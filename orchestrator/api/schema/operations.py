@@ -104,6 +104,7 @@ _STREAMS: Final = (
 _PROXY: Final = (_query("path", "string", "What the pod is asked for; said in the URL instead."),)
 _CONNECT: Final = MappingProxyType({
     "PodAttachOptions": _STREAMS,
+    "NodeProxyOptions": _PROXY,
     "PodExecOptions": (_query("command", "string", "A word of the command line."), *_STREAMS),
     "PodProxyOptions": _PROXY,
     "ServiceProxyOptions": _PROXY,

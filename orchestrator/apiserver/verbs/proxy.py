@@ -18,6 +18,7 @@ from orchestrator.apiserver.proxying import Exchange, Forwarded
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.streams import hang_up
+from orchestrator.apiserver.verbs.node_proxy import node_proxy
 from orchestrator.kit.errors import BadRequest, RemoteError, ServiceUnavailable
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.store.objects import StoredObject
@@ -33,6 +34,8 @@ async def proxy(services: Services, request: Request, path: ObjectPath) -> Answe
         NotFound: no such pod or service.
         ServiceUnavailable: nothing answers there.
     """
+    if path.resource.resource == "nodes":
+        return await node_proxy(services, request, path)
     scheme, name, port = split_name(path.name)
     if scheme == "https":
         raise BadRequest("https is not served by the proxy: use kubectl port-forward")

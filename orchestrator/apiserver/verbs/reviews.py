@@ -49,7 +49,7 @@ async def review(services: Services, request: Request, path: ObjectPath) -> Answ
         meta["namespace"] = body_namespace(body, path)
     status = _QUESTIONS[path.resource.kind](services, request, path, body)
     if path.resource.kind == "SelfSubjectReview":
-        meta["creationTimestamp"] = rfc3339(services.clock.wall())
+        meta = {"creationTimestamp": rfc3339(services.clock.wall())}  # nothing else comes back
     answer: Document = {
         "kind": path.resource.kind,
         "apiVersion": path.resource.api_version,

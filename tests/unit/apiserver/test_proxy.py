@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator.apiserver.verbs.proxy import split_name
 from orchestrator.kit.errors import BadRequest, Unreachable
+from orchestrator.reconcile.usage import NodeUsage, PodUsage, Usage
 from tests.fakes.pipes import connected
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -125,3 +126,62 @@ def test_names():
     assert split_name("https:a:") == ("https", "a", "")
     with pytest.raises(BadRequest):
         split_name("ftp:a:80")
+
+
+# ---------------------------------------------------------------- nodes
+
+NODES = "/api/v1/nodes"
+
+
+@pytest.fixture
+async def node(world):
+    spec = {"containers": [{"name": "c", "image": "i"}], "nodeName": "n1"}
+    await world.create(PODS, {"metadata": {"name": "web"}, "spec": spec})
+    await world.create(PODS, {"metadata": {"name": "other"}, "spec": {**spec, "nodeName": "n2"}})
+    await world.create(NODES, {"metadata": {"name": "n1"}})
+    return f"{NODES}/n1/proxy"
+
+
+async def test_the_pods_of_a_node(world, node):
+    found = (await world.client.get(f"{node}/pods")).json
+    assert (found["kind"], [item["metadata"]["name"] for item in found["items"]]) == (
+        "PodList", ["web"],
+    )  # fmt: skip
+
+
+async def test_the_health_of_a_node(world, node):
+    refused = await world.client("GET", f"{node}/healthz")
+    assert (refused.status, refused.json["message"]) == (503, "node n1 is not ready")
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    await world.client(
+        "PATCH", f"{NODES}/n1/status", ready, content_type="application/merge-patch+json"
+    )
+    fine = await world.client("GET", f"{node}/healthz")
+    assert (fine.status, fine.body) == (200, b"ok")
+
+
+async def test_what_a_node_and_its_pods_use(world, node):
+    refused = await world.client("GET", f"{node}/stats/summary")
+    assert (refused.status, refused.json["reason"]) == (503, "ServiceUnavailable")
+    now_s = world.clock.wall()
+    world.usage.nodes = {"n1": NodeUsage(now_s, 15.0, Usage(250, 1000))}
+    world.usage.pods = {"web": PodUsage(now_s, 15.0, {"c": Usage(20, 30), "d": Usage(1, 2)})}
+    found = (await world.client.get(f"{node}/stats/summary")).json
+    assert found["node"]["nodeName"] == "n1"
+    assert found["node"]["memory"]["workingSetBytes"] == 1000
+    (pod,) = found["pods"]
+    assert pod["podRef"]["name"] == "web"
+    assert pod["cpu"]["usageNanoCores"] == 21
+    assert [c["memory"]["workingSetBytes"] for c in pod["containers"]] == [30, 2]
+    text = (await world.client("GET", f"{node}/metrics/resource")).body.decode()
+    assert "node_memory_working_set_bytes 1000\n" in text
+    wanted = 'container_memory_working_set_bytes{container="d",namespace="default",pod="web"} 2\n'
+    assert wanted in text
+
+
+async def test_pages_that_a_node_has_not(world, node):
+    refused = await world.client("GET", f"{node}/logs/x")
+    assert refused.status == 404
+    assert "there are /healthz, /pods" in refused.json["message"]
+    assert (await world.client("GET", f"{NODES}/none/proxy/pods")).status == 404
+    assert (await world.client("DELETE", f"{node}/pods")).status == 405

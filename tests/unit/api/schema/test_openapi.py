@@ -119,7 +119,8 @@ def test_paths_and_ids_are_those_of_kubernetes():
     assert ids[f"{root}/{{name}}/scale", "patch"] == "patchAppsV1NamespacedDeploymentScale"
     core = {path: item for path, item in v3("api/v1")["paths"].items() if "nodes" in path}
     assert sorted(core) == [
-        "/api/v1/nodes", "/api/v1/nodes/{name}", "/api/v1/nodes/{name}/status",
+        "/api/v1/nodes", "/api/v1/nodes/{name}", "/api/v1/nodes/{name}/proxy",
+            "/api/v1/nodes/{name}/status",
     ]  # fmt: skip
     assert core["/api/v1/nodes"]["get"]["operationId"] == "listCoreV1Node"
     log = v3("api/v1")["paths"]["/api/v1/namespaces/{namespace}/pods/{name}/log"]
