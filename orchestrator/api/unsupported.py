@@ -52,7 +52,6 @@ _POD_SPEC: Final = (
     "enableServiceLinks=true",
     "hostUsers=false",
     "os",
-    "preemptionPolicy=Never",
     "readinessGates",
     "resourceClaims",
     "resources",

@@ -7,14 +7,21 @@ The pods of a group are placed all or none.
 Source: Kubernetes concepts, "Kubernetes Scheduler", "Pod Priority and Preemption".
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from orchestrator.api.labels import Requirement, Selector
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.scheduler.explain import message, reasons
 from orchestrator.scheduler.fleet import Fleet, Placed
+from orchestrator.scheduler.preemption import (
+    Budget,
+    Preemption,
+    find,
+    is_reservation,
+    reservation,
+)
 from orchestrator.scheduler.settings import Profile, SchedulerSettings, profile_of
 from orchestrator.scheduler.standing import Standing
 from orchestrator.scheduler.tallies import Matching
@@ -63,12 +70,14 @@ class Unschedulable:
         uid: its uid.
         message: why, counted.
         plugins: whose reasons they are.
+        preemption: who is to make room for it, and where; None for nobody.
     """
 
     key: ObjectKey
     uid: Uid
     message: str
     plugins: frozenset[str] = field(default_factory=frozenset)
+    preemption: Preemption | None = None
 
 
 Decision = Bind | Unschedulable
@@ -80,11 +89,18 @@ class Planner:
     Args:
         fleet: the hosts; the caller keeps it up to date, and takes away what was not bound.
         settings: see there.
+        budgets: the disruption budgets as they are; asked for when pods are to be evicted.
     """
 
-    def __init__(self, fleet: Fleet, settings: SchedulerSettings) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        settings: SchedulerSettings,
+        budgets: Callable[[], Sequence[Budget]] = tuple,
+    ) -> None:
         self._fleet = fleet
         self._settings = settings
+        self._budgets = budgets
         self._standings: dict[Template, Standing] = {}
         self._failed: dict[Template, tuple[tuple[int, int], Unschedulable]] = {}
         self._last = ""
@@ -108,6 +124,10 @@ class Planner:
                 decisions += self._gang(members)
         return decisions
 
+    def release(self, uid: Uid) -> bool:
+        """Gives up the place that was kept for a pod; returns whether there was one."""
+        return self._fleet.take_away(reservation(uid)) is not None
+
     def standing(self, template: Template) -> Standing:
         """How the hosts stand for a template now."""
         found = self._standings.get(template)
@@ -128,6 +148,7 @@ class Planner:
 
     def _one(self, pod: Pending) -> Decision:
         fleet, template = self._fleet, pod.template
+        kept = fleet.take_away(reservation(pod.uid))
         now = (fleet.static, fleet.base + len(fleet.changes))
         failed = self._failed.get(template)
         if failed is not None and failed[0] == now:
@@ -139,12 +160,43 @@ class Planner:
             found = reasons(standing)
             words = message(found, len(fleet.slots))
             plugins = frozenset(one.plugin for one in found)
-            decision = Unschedulable(pod.key, pod.uid, words, plugins)
-            self._failed[template] = (now, decision)
+            if kept is not None and self._somebody_leaves(kept):
+                fleet.place(kept)
+                return Unschedulable(pod.key, pod.uid, words, plugins)
+            preemption = self._preempt(pod, standing)
+            decision = Unschedulable(pod.key, pod.uid, words, plugins, preemption)
+            if preemption is None:
+                self._failed[template] = (now, decision)
             return decision
         self._last = name = fleet.name_of(slot)
         fleet.place(Placed(pod.key, pod.uid, template, name))
         return Bind(pod.key, pod.uid, name)
+
+    def _somebody_leaves(self, kept: Placed) -> bool:
+        """Whether the room that a pod waits for is still being made."""
+        return any(
+            pod.leaving and pod.template.priority < kept.template.priority
+            for pod in self._fleet.pods_on(kept.node)
+        )
+
+    def _preempt(self, pod: Pending, standing: Standing) -> Preemption | None:
+        """Makes room for a pod, which then waits for it; others count it as placed there."""
+        template = pod.template
+        if not template.preempts or pod.group:
+            return None
+        found = find(standing, self._budgets())
+        if found is None:
+            return None
+        victims: list[Placed] = []
+        for victim in found.victims:
+            if is_reservation(victim.uid):
+                self._fleet.take_away(victim.uid)
+            else:
+                self._fleet.place(replace(victim, leaving=True))
+                victims.append(victim)
+        uid = reservation(pod.uid)
+        self._fleet.place(Placed(pod.key, uid, template, found.node))
+        return replace(found, victims=tuple(victims))
 
     def _gang(self, members: Sequence[Pending]) -> list[Decision]:
         """All of a group's pods that wait, or none."""

@@ -36,7 +36,7 @@ class Placed:
         template: what it asks for.
         node: its host, which may not be known (yet, or any more).
         started_s: wall seconds; of equals those that began last are evicted.
-        leaving: it is being deleted.
+        leaving: it is being deleted, or will be.
     """
 
     key: ObjectKey
@@ -45,6 +45,31 @@ class Placed:
     node: str
     started_s: float = 0.0
     leaving: bool = False
+
+
+class Level:
+    """What the pods of one priority use.
+
+    Args:
+        size: how many slots there are.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.columns: dict[str, Column] = {}
+
+    def used(self, name: str) -> Column:
+        """One resource, by slot; of PODS their number."""
+        column = self.columns.get(name)
+        if column is None:
+            column = self.columns[name] = Column(self._size)
+        return column
+
+    def grow(self, size: int) -> None:
+        """Makes room for more hosts."""
+        self._size = size
+        for column in self.columns.values():
+            column.grow(size)
 
 
 @dataclass(slots=True)
@@ -65,6 +90,7 @@ class Fleet:
         taints: index into `taint_sets`.
         cpu, memory: what pods use, with the usual amount for those that do not say.
         resources: by name; of PODS the number of pods.
+        levels: what pods use, by their priority.
         static: grows with every change of a host.
         changes: slots on which pods came or went, oldest first, since `base`.
         base: how many changes were before those.
@@ -81,6 +107,7 @@ class Fleet:
         self.cpu = Column(_FIRST_SIZE)
         self.memory = Column(_FIRST_SIZE)
         self.resources: dict[str, Resource] = {}
+        self.levels: dict[int, Level] = {}
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         self.static = 0
         self.terms_known = 0
@@ -153,6 +180,8 @@ class Fleet:
             self.hosts.extend([None] * (size - before))
             for column in (*self._hosts_columns(), *self._pods_columns()):
                 column.grow(size)
+            for level in self.levels.values():
+                level.grow(size)
             self._free = list(range(before, size))[::-1]
         slot = self._free.pop()
         self.slots[name] = slot
@@ -251,7 +280,6 @@ class Fleet:
         known = self.know(template)
         for column, amount in known.asks:
             column.data[slot] += sign * amount
-        self.pods.data[slot] += sign
         self.cpu.data[slot] += sign * template.usual[0]
         self.memory.data[slot] += sign * template.usual[1]
         for tally, weight in known.leaving if placed.leaving else known.staying:
@@ -283,7 +311,10 @@ class Fleet:
         """What is kept of a template, from now on."""
         known = self._known.get(template)
         if known is None:
+            level = self.levels.setdefault(template.priority, Level(self.size))
             asks = [(self.resource(name).used, amount) for name, amount in template.requests]
+            asks += [(level.used(name), amount) for name, amount in template.requests]
+            asks += [(level.used(PODS), 1), (self.pods, 1)]
             known = self._known[template] = Known(asks)
             for rule, tally in self._tallies.items():
                 weight = rule.weight(template, self.namespaces)

@@ -8,12 +8,15 @@ decided counts at once, before it is written; a bind that fails is taken back.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
 
+from orchestrator.api.labels import from_view
 from orchestrator.api.types.meta import ObjectMeta
 from orchestrator.api.types.pod import Pod
+from orchestrator.api.types.policy import PodDisruptionBudget
 from orchestrator.kit.aio.tasks import Tasks
 from orchestrator.kit.clock import Clock, parse_rfc3339
 from orchestrator.kit.errors import Conflict, NotFound, OrchError
@@ -21,7 +24,7 @@ from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
 from orchestrator.reconcile.executor import Executor, together
 from orchestrator.reconcile.informers import Informers
-from orchestrator.reconcile.intents import Intent, Patch, Record
+from orchestrator.reconcile.intents import Delete, Intent, Patch, Record
 from orchestrator.reconcile.pods import has_ended
 from orchestrator.reconcile.snapshot import Snapshot, metadata_of, node_of, view_as
 from orchestrator.reconcile.statuses import (
@@ -31,15 +34,17 @@ from orchestrator.reconcile.statuses import (
     without_condition,
 )
 from orchestrator.registry.registry import Registry
-from orchestrator.scheduler.cycle import Bind, Decision, Pending, Planner
+from orchestrator.scheduler.cycle import Bind, Decision, Pending, Planner, Unschedulable
 from orchestrator.scheduler.fleet import Fleet, Placed
 from orchestrator.scheduler.hosts import host_of
+from orchestrator.scheduler.preemption import Budget
 from orchestrator.scheduler.settings import SchedulerSettings, profile_of
 from orchestrator.scheduler.templates import MIN_MEMBER, POD_GROUP, Templates
 from orchestrator.scheduler.waiting import Change, Waiting
 from orchestrator.store.objects import StoredObject, StoreEvent
 
 _log: Final = structlog.get_logger("scheduler")
+BUDGETS: Final = "poddisruptionbudgets.policy"
 COMPONENT: Final = "default-scheduler"
 _RETRY_S: Final = 0.5
 _MOST_UNTOLD: Final = 10_000
@@ -67,7 +72,7 @@ class Scheduler:
         self._settings = settings or SchedulerSettings()
         self._templates = Templates()
         self._fleet = Fleet()
-        self._planner = Planner(self._fleet, self._settings)
+        self._planner = Planner(self._fleet, self._settings, self._budgets)
         self._waiting = Waiting()
         self._untold: deque[Intent] = deque(maxlen=_MOST_UNTOLD)
         self._wake = asyncio.Event()
@@ -117,6 +122,8 @@ class Scheduler:
             self._on_bound(event)
         elif event.type == "DELETED" or not self._is_ours(item):
             self._waiting.forget(item.key)
+            if self._planner.release(item.uid):
+                self._changed("left")
         elif not self._waiting.knows(item.key) or (
             event.previous is None or _decides(item) != _decides(event.previous)
         ):
@@ -126,6 +133,7 @@ class Scheduler:
     def _on_bound(self, event: StoreEvent) -> None:
         item, before = event.object, event.previous
         self._waiting.forget(item.key)
+        self._planner.release(item.uid)
         if event.type == "DELETED" or has_ended(view_as(item, Pod)):
             if self._fleet.take_away(item.uid) is not None:
                 self._changed("left")
@@ -189,7 +197,7 @@ class Scheduler:
                 [
                     self._bind(pod, decision)
                     if isinstance(decision, Bind)
-                    else self._tell_why(pod, decision.message)
+                    else self._refuse(pod, decision)
                     for pod, decision in decided
                 ]
             )
@@ -217,11 +225,59 @@ class Scheduler:
             self._fleet.take_away(pod.uid)
             self._changed("left")
 
-    async def _tell_why(self, pod: Pending, message: str) -> None:
+    def _budgets(self) -> list[Budget]:
+        found: list[Budget] = []
+        for item in self._snapshot.list(BUDGETS):
+            budget = view_as(item, PodDisruptionBudget)
+            if budget.spec.selector is not None:
+                selector = from_view(budget.spec.selector)
+                allowed = budget.status.disruptions_allowed
+                found.append(Budget(item.key.namespace, selector, allowed))
+        return found
+
+    async def _refuse(self, pod: Pending, decision: Unschedulable) -> None:
+        """Says why a pod has no host; first lets those go who are to make room for it."""
+        preemption = decision.preemption
+        if preemption is not None:
+            _log.info(
+                "scheduler.preempts",
+                key=str(pod.key),
+                node=preemption.node,
+                victims=[str(victim.key) for victim in preemption.victims],
+            )
+            await together([self._evict(victim, pod) for victim in preemption.victims])
+        await self._tell_why(pod, decision.message, preemption.node if preemption else "")
+
+    async def _evict(self, victim: Placed, by: Pending) -> None:
+        item = self._snapshot.get(victim.key)
+        if item is None or item.uid != victim.uid:
+            return
+        now_s = self._clock.wall()
+        words = f"{COMPONENT}: preempting to accommodate a higher priority pod"
+        target = stamped(None, "True", "PreemptionByScheduler", words, now_s, "DisruptionTarget")
+        kept = without_condition(conditions_of(item), "DisruptionTarget")
+        status = {"conditions": [*kept, target]}
+        try:
+            await self._executor.carry_out([
+                Patch(item.key, {"status": status}, "status", uid=item.uid),
+                Delete(item.key, uid=item.uid),
+            ])  # fmt: skip
+        except (NotFound, Conflict):
+            return
+        except OrchError as error:
+            _log.warning("scheduler.not_evicted", key=str(victim.key), error=str(error))
+            if self._fleet.pod(victim.uid) is not None:
+                self._fleet.place(replace(victim, leaving=False))
+            self._again(by.key)
+            return
+        told = f"Preempted by pod {by.uid} on node {victim.node}"
+        self._say(Record(victim.key, "Normal", "Preempted", told, COMPONENT))
+
+    async def _tell_why(self, pod: Pending, message: str, nominated: str) -> None:
         item = self._snapshot.get(pod.key)
         if item is None or item.uid != pod.uid:
             return
-        patch = unschedulable_patch(item, message, self._clock.wall())
+        patch = unschedulable_patch(item, message, self._clock.wall(), nominated)
         if patch is None:
             return
         try:
@@ -267,14 +323,26 @@ class Scheduler:
             _log.warning("scheduler.not_told", error=str(error), events=len(batch))
 
 
-def unschedulable_patch(item: StoredObject, message: str, now_s: float) -> Patch | None:
-    """The pod's PodScheduled condition: False, with the reason; None when it says so already."""
+def unschedulable_patch(
+    item: StoredObject, message: str, now_s: float, nominated: str = ""
+) -> Patch | None:
+    """The pod's PodScheduled condition: False, with the reason; None when it says so already.
+
+    Args:
+        item: the pod.
+        message: why.
+        now_s: wall seconds.
+        nominated: the host where room is being made for it.
+    """
     conditions = conditions_of(item)
     current = find_condition(conditions, "PodScheduled")
     made = stamped(current, "False", "Unschedulable", message, now_s, "PodScheduled")
-    if current == made:
+    if current == made and not nominated:
         return None
-    status = {"conditions": [*without_condition(conditions, "PodScheduled"), made]}
+    status: dict[str, Any] = {
+        "conditions": [*without_condition(conditions, "PodScheduled"), made],
+        **({"nominatedNodeName": nominated} if nominated else {}),
+    }
     return Patch(item.key, {"status": status}, "status", expected=item.revision, uid=item.uid)
 
 

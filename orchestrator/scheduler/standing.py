@@ -32,6 +32,11 @@ class Standing:
         fleet: the hosts.
         template: of the pods in question.
         profile: how to choose.
+
+    Attributes:
+        allowed: hosts that the pod may be on as far as they and their labels decide.
+        hard: topology spread constraints that must hold.
+        neighbours: rules about other pods.
     """
 
     def __init__(self, fleet: Fleet, template: Template, profile: Profile) -> None:
@@ -47,7 +52,7 @@ class Standing:
         self._seen = 0
         self.hard: list[Evenness] = []
         self.neighbours = Neighbours(fleet, template)
-        self._allowed: Flags = np.zeros(0, dtype=np.bool_)
+        self.allowed: Flags = np.zeros(0, dtype=np.bool_)
         self._keys: Numbers = np.zeros(0, dtype=np.int64)
         self._local: Numbers = np.zeros(0, dtype=np.int64)
 
@@ -72,7 +77,7 @@ class Standing:
         fleet.know(template)
         self._static = fleet.static
         self._order = order(fleet)
-        self._allowed = (
+        self.allowed = (
             (fleet.live.data == 1)
             & filters.open_hosts(fleet, template)
             & filters.untainted(fleet, template)
@@ -104,7 +109,7 @@ class Standing:
 
     def _work_out(self, rows: Rows) -> None:
         fleet, template, profile = self.fleet, self.template, self.profile
-        fits = self._allowed[rows] & filters.roomy(fleet, template, rows)
+        fits = self.allowed[rows] & filters.roomy(fleet, template, rows)
         cpu, memory = scores.shares(fleet, template, rows)
         local = self._images[rows] + profile.weight_fit * scores.fit(cpu, memory, self._table)
         local += profile.weight_balance * scores.balance(cpu, memory)

@@ -143,7 +143,7 @@ def template(item: StoredObject) -> Template:
         requests=tuple(requests.items()),
         usual=(requests.get(CPU) or USUAL[CPU], requests.get(MEMORY) or USUAL[MEMORY]),
         selector=spec.node_selector,
-        required=required_terms(doc),
+        required=required_terms(doc.get("affinity")),
         preferred=_preferred(doc),
         tolerations=spec.tolerations,
         ports=host_ports(pod),
