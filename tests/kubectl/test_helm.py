@@ -14,6 +14,10 @@ pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
 
 CHART = Path(__file__).parent / "chart"
 BINARIES = sorted((Path(sys.prefix) / "share" / "kubectl").glob("helm.*"))
+PUBLIC = (
+    Path(sys.prefix) / "share/kubectl/ragleap_app_chart-0.3.2/helm/ragleap-app-chart"
+)
+"""A chart that somebody else wrote: deployments, services, budgets, policies, ingresses, scalers."""
 NO_HELM = "NO HELM FOUND: run scripts/conformance, which fetches it; nothing was checked"
 
 
@@ -113,3 +117,70 @@ def test_a_release_that_fails(helm, kubectl, bench):
     assert time.monotonic() - started < 40
     assert releases(helm) == []
     assert kubectl("get", "deploy", "-o", "name").lines == []
+
+
+def public_values(message, **web):
+    """Two services, of which one is exposed and scaled."""
+    server = {
+        "image": "orch-test/busybox:1",
+        "port": 8000,
+        "command": ["sh", "-c", f"mkdir -p /tmp/w; echo {message} >/tmp/w/index.html; "
+                    "httpd -f -p 8000 -h /tmp/w"],
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000},
+        "pdb": {"enabled": True},
+    }  # fmt: skip
+    return {
+        "services": [
+            {"name": "web", "replicaCount": 2, "expose": True, "hostname": "shop.example.com",
+             "dependsOn": ["back"], **server, **web},
+            {"name": "back", "replicaCount": 1,
+             "autoscaling": {"enabled": True, "maxReplicas": 3}, **server},
+        ],
+        "ingress": {"ingressClassName": "orch", "clusterIssuer": "none"},
+    }  # fmt: skip
+
+
+@pytest.mark.command("Helm 3 and 4: the life of a public chart")
+def test_a_public_chart(helm, kubectl, bench):
+    if not PUBLIC.is_dir():
+        pytest.skip("THE PUBLIC CHART IS NOT HERE: run scripts/conformance, which fetches it")
+
+    def values(message, **web):
+        return ("-f", bench.file("values.yaml", public_values(message, **web)))
+
+    def shown():
+        pod = kubectl.get("pods", "-l", "app=web,release=shop")["items"][0]
+        words = ("--", "wget", "-qO-", "http://127.0.0.1:8000/")
+        return kubectl("exec", pod["metadata"]["name"], *words).out.strip()
+
+    wait = ("--wait", "--timeout=60s")
+    said = helm.run("install", "shop", str(PUBLIC), *values("one"), *wait, timeout=90)
+    assert said.code == 0, said.err
+    made = kubectl("get", "deploy,svc,pdb,hpa,ingress,networkpolicy", "-o", "name").lines
+    assert set(made) == {
+        "deployment.apps/shop-web", "deployment.apps/shop-back",
+        "service/shop-web", "service/shop-back",
+        "poddisruptionbudget.policy/shop-web", "poddisruptionbudget.policy/shop-back",
+        "horizontalpodautoscaler.autoscaling/shop-back",
+        "ingress.networking.k8s.io/shop-web",
+        "networkpolicy.networking.k8s.io/shop-web-deny-by-default",
+        "networkpolicy.networking.k8s.io/shop-back-deny-by-default",
+    }  # fmt: skip
+    assert kubectl.get("deploy", "shop-web")["status"]["readyReplicas"] == 2
+    assert shown() == "one"
+    more = values("two", replicaCount=3)
+    said = helm.run("upgrade", "shop", str(PUBLIC), *more, *wait, timeout=90)
+    assert said.code == 0, said.err
+    assert kubectl.get("deploy", "shop-web")["status"]["readyReplicas"] == 3
+    assert shown() == "two"
+    said = helm.run("rollback", "shop", "1", *wait, timeout=90)
+    assert said.code == 0, said.err
+    assert kubectl.get("deploy", "shop-web")["spec"]["replicas"] == 2
+    history = json.loads(helm("history", "shop", "-o", "json").out)
+    assert [entry["status"] for entry in history] == ["superseded", "superseded", "deployed"]
+    assert [one["name"] for one in json.loads(helm("list", "-o", "json").out)] == ["shop"]
+    said = helm.run("uninstall", "shop", *wait, timeout=90)
+    assert said.code == 0, said.err
+    left = kubectl("get", "deploy,svc,pdb,hpa,ingress,networkpolicy", "-o", "name").lines
+    assert left == []
+    assert releases(helm) == []
