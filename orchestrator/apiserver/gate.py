@@ -145,14 +145,9 @@ class Gate:
                 )  # fmt: skip
 
     def _admit(self, method: str, path: str, scope: Scope, *, dispatched: bool) -> Identity:
-        """Who asks, if they may come in at all."""
+        """Who asks, if they may come in at all; a wrong credential is refused everywhere."""
         public = authz.is_public(path)
-        try:
-            identity = self._authenticator.identify(scope)
-        except Unauthorized:
-            if not public:
-                raise
-            return ANONYMOUS
+        identity = self._authenticator.identify(scope)
         require_own_page(scope, identity)
         identity = impersonated(identity, scope, self._authorizer)
         if public or dispatched:

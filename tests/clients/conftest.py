@@ -31,7 +31,11 @@ def served(shared_rig, tmp_path_factory) -> Iterator[Platform]:  # noqa: F811
     shared_rig.mend()
     shared_rig.clean()
     ensure_busybox()
-    dockerfile = f"FROM {BUSYBOX_TAG}\nCMD httpd -f -p 80 -h /www\n"
+    pages = "/usr/share/nginx/html"  # where the suites put files
+    dockerfile = (
+        f"FROM {BUSYBOX_TAG}\nRUN mkdir -p {pages} && cp /www/* {pages}/\n"
+        f"CMD httpd -f -p 80 -h {pages}\n"
+    )
     subprocess.run(
         ["docker", "build", "-q", "-t", WEB_TAG, "-"], input=dockerfile, text=True, check=True
     )

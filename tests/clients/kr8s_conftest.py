@@ -12,6 +12,7 @@ class Cluster:
     """What the tests use of a kind cluster."""
 
     kubeconfig_path = Path(os.environ["KUBECONFIG"])
+    kubectl_path = os.environ["KUBECTL"]
 
     def kubectl(self, *words: str) -> str:
         """Runs kubectl; returns what it says."""

@@ -27,6 +27,12 @@ async def test_failing_check(world):
     assert (await world.client.get("/readyz/nothing")).status == 404
 
 
+@pytest.mark.parametrize("path", ["/version", "/healthz", "/api/v1/pods"])
+async def test_a_wrong_credential_is_refused_everywhere(world, path):
+    reply = await world.client("GET", path, token="nobody-has-this-one")
+    assert (reply.status, reply.json["reason"]) == (401, "Unauthorized")
+
+
 async def test_version_is_public(world):
     reply = await world.client("GET", "/version/", token="")
     assert reply.json["gitVersion"].startswith("v1.33.")
