@@ -19,9 +19,10 @@ def test_api_resources(kubectl, tmp_path):
     kubectl.environment["HOME"] = str(tmp_path / "cold")
     lines = kubectl("api-resources").lines
     assert lines[0].split()[:2] == ["NAME", "SHORTNAMES"]
-    rows = {line.split()[0]: line.split() for line in lines[1:]}
-    assert rows["deployments"] == ["deployments", "deploy", "apps/v1", "true", "Deployment"]
-    assert rows["nodes"] == ["nodes", "no", "v1", "false", "Node"]
+    rows = [line.split() for line in lines[1:]]
+    assert ["deployments", "deploy", "apps/v1", "true", "Deployment"] in rows
+    assert ["nodes", "no", "v1", "false", "Node"] in rows
+    assert ["nodes", "metrics.k8s.io/v1beta1", "false", "NodeMetrics"] in rows
     wide = kubectl("api-resources", "-o", "wide", "--api-group=apps").out
     assert "create,delete,deletecollection,get,list,patch,update,watch" in wide
     names = kubectl("api-resources", "--namespaced=false", "-o", "name", "--verbs=list,get").lines

@@ -14,9 +14,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
 
 CHART = Path(__file__).parent / "chart"
 BINARIES = sorted((Path(sys.prefix) / "share" / "kubectl").glob("helm.*"))
-PUBLIC = (
-    Path(sys.prefix) / "share/kubectl/ragleap_app_chart-0.3.2/helm/ragleap-app-chart"
-)
+PUBLIC = Path(sys.prefix) / "share/kubectl/ragleap_app_chart-0.3.2/helm/ragleap-app-chart"
 """A chart that somebody else wrote: deployments, services, budgets, policies, ingresses, scalers."""
 NO_HELM = "NO HELM FOUND: run scripts/conformance, which fetches it; nothing was checked"
 
@@ -149,9 +147,12 @@ def test_a_public_chart(helm, kubectl, bench):
         return ("-f", bench.file("values.yaml", public_values(message, **web)))
 
     def shown():
-        pod = kubectl.get("pods", "-l", "app=web,release=shop")["items"][0]
+        pods = kubectl.get("pods", "-l", "app=web,release=shop")["items"]
+        name = next(
+            pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]
+        )
         words = ("--", "wget", "-qO-", "http://127.0.0.1:8000/")
-        return kubectl("exec", pod["metadata"]["name"], *words).out.strip()
+        return kubectl("exec", name, *words).out.strip()
 
     wait = ("--wait", "--timeout=60s")
     said = helm.run("install", "shop", str(PUBLIC), *values("one"), *wait, timeout=90)
