@@ -78,7 +78,7 @@ async def test_watches_keep_their_laws(server_process, http_seed):
     token = (pki / "admin.token").read_text().strip()
     async with client(server_process.port, token, tls, f"laws-{http_seed}") as api:
         truth, answered, watchers = await history(api, random.Random(http_seed))
-    assert len(answered) > WRITERS * WRITES // 4
+    assert len(answered) > WRITERS * WRITES // 8, "a history of next to nothing shows nothing"
     check_truth(truth, answered)
     for watcher in watchers:
         check_watcher(watcher, truth)
