@@ -3,7 +3,8 @@
 Source: Kubernetes concepts, "Admission Control".
 """
 
-from typing import Final, cast
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from orchestrator.api.resources import Resource
 from orchestrator.api.types.config import Namespace
@@ -51,14 +52,41 @@ class Admitter:
             there = self._default_class()
             _raise(admission.default_class_refusal(key, document, there))
 
-    def require_place(self, key: ObjectKey, document: Document) -> None:
-        """Refuses an object whose namespace or service account is not there, or takes none so big.
+    def surroundings(self, pod: Mapping[str, Any], namespace: str) -> tuple[object, ...]:
+        """What decides, besides a pod itself, what `complete` and `require_place` make of it.
+
+        Returns:
+            Values that compare equal while that is the same; none where it depends on the pod, or
+            where it is refused.
+        """
+        spec = pod.get("spec")
+        if type(spec) is not dict or self._store.list(limits.LIMIT_RANGES, namespace):
+            return ()
+        name = spec.get("serviceAccountName") or spec.get("serviceAccount")
+        if name is not None and type(name) is not str:
+            return ()
+        key = ObjectKey("serviceaccounts", namespace, name or admission.DEFAULT_ACCOUNT)
+        account = self._store.get(key)
+        if account is None:
+            return ()
+        return (account.revision, self._store.changed(_PRIORITY_CLASSES))
+
+    def require_namespace(self, key: ObjectKey) -> None:
+        """Refuses an object whose namespace is not there, or is being deleted.
 
         Raises:
             ApiError: says which.
         """
         if key.namespace:
             _raise(admission.namespace_refusal(key, self._namespace(key.namespace)))
+
+    def require_place(self, key: ObjectKey, document: Document) -> None:
+        """Refuses an object whose namespace or service account is not there, or takes none so big.
+
+        Raises:
+            ApiError: says which.
+        """
+        self.require_namespace(key)
         if key.resource == "pods":
             account = admission.account_key(document)
             if self._store.get(account) is None:

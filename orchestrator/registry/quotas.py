@@ -31,6 +31,10 @@ class QuotaLedger:
         self._under_way: dict[ObjectKey, Document] = {}
         store.subscribe(self._committed)
 
+    def limits(self, namespace: str) -> bool:
+        """Whether a namespace has quotas."""
+        return bool(self._of(namespace))
+
     def charge(
         self, key: ObjectKey, document: Document, *, is_new: bool, dry_run: bool = False
     ) -> None:

@@ -7,7 +7,7 @@ Source: Kubernetes API concepts, "Updates to existing resources", "Patch".
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from orchestrator.registry.admitter import Admitter
 from orchestrator.registry.allocation import ServiceAllocator
 from orchestrator.registry.documents import admit_document, fill_in, without_nulls
 from orchestrator.registry.locks import KeyLocks
+from orchestrator.registry.moulds import Make, Mould, Moulds, make_of
 from orchestrator.registry.options import Patch, WriteOptions
 from orchestrator.registry.quotas import QuotaLedger
 from orchestrator.registry.settings import RegistrySettings
@@ -64,6 +65,7 @@ class Writer:
         self._admitter = Admitter(store, settings)
         self.quotas = QuotaLedger(store, clock)
         self.locks = KeyLocks()
+        self._moulds = Moulds()
 
     # ------------------------------------------------------------ create
 
@@ -77,6 +79,13 @@ class Writer:
         consumes: bool = False,
     ) -> StoredObject:
         """See `Registry.create`."""
+        make = self._make(resource, namespace, source, options)
+        mould = self._moulds.get(make) if make is not None else None
+        if mould is not None and self._fits(resource, source["metadata"]):
+            meta = source["metadata"]
+            return await self._named(
+                meta, lambda name: self._create_like(mould, resource, namespace, name, options)
+            )
         asked = options.asked or resource
         document = to_stored(asked, admit_document(asked, source, options, consumes=consumes))
         meta = document["metadata"]
@@ -87,22 +96,68 @@ class Writer:
                 "the namespace of the provided object does not match the namespace sent on the "
                 "request"
             )
-        base = meta.get("generateName", "")
-        if meta.get("name") or not base:
-            return await self._create_named(resource, namespace, document, options)
+
+        async def attempt(name: str) -> StoredObject:
+            wanted = document
+            if meta.get("name", "") != name:
+                wanted = copied(document)
+                wanted["metadata"]["name"] = name
+            return await self._create_named(resource, namespace, wanted, options, make=make)
+
+        return await self._named(meta, attempt)
+
+    async def _named(
+        self, meta: Mapping[str, Any], attempt: Callable[[str], Awaitable[StoredObject]]
+    ) -> StoredObject:
+        """Creates under the name given, else under one made from `generateName`."""
+        name, base = meta.get("name", ""), meta.get("generateName", "")
+        if name or not base:
+            return await attempt(name)
         for _ in range(_NAME_ATTEMPTS):
-            attempt: Document = copied(document)
-            attempt["metadata"]["name"] = metadata.generated_name(base, self._rng)
             try:
-                return await self._create_named(resource, namespace, attempt, options)
-            except AlreadyExists:
-                continue
+                return await attempt(metadata.generated_name(base, self._rng))
+            except AlreadyExists as error:
+                taken = error
         raise AlreadyExists(
             f"the server was not able to generate a unique name for the object {base!r}",
             name=base,
-            group=resource.group,
-            kind=resource.plural,
+            group=taken.group,
+            kind=taken.kind,
         )
+
+    def _make(
+        self, resource: Resource, namespace: str, source: Mapping[str, Any], options: WriteOptions
+    ) -> Make | None:
+        """What a pod is one of many of; None where each has to be looked at by itself."""
+        if resource.resource != "pods" or options.review is not None or options.dry_run:
+            return None
+        if self.quotas.limits(namespace):
+            return None
+        surroundings = self._admitter.surroundings(source, namespace)
+        return make_of(source, namespace, options, *surroundings) if surroundings else None
+
+    @staticmethod
+    def _fits(resource: Resource, meta: Mapping[str, Any]) -> bool:
+        """Whether what a mould leaves open is right."""
+        name = meta.get("name")
+        return name is None or (type(name) is str and not metadata.name_faults(resource, name))
+
+    async def _create_like(
+        self, mould: Mould, resource: Resource, namespace: str, name: str, options: WriteOptions
+    ) -> StoredObject:
+        """As `_create_named`, of a make that has been through all of it."""
+        key = ObjectKey(resource.resource, namespace, name)
+        uid = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        now = rfc3339(self._clock.wall())
+        options.warnings.extend(mould.warnings)
+        async with self.locks.hold(key):
+            self._admitter.require_namespace(key)
+            if self._store.get(key) is not None:
+                raise faults.already_exists(key)
+            draft = mould.draft(name, uid, now)
+            self._require_size(draft)
+            put = Put(key, draft, None, lambda revision: mould.view_of(name, uid, now, revision))
+            return await self._store.write(put)
 
     async def _create_named(
         self,
@@ -111,6 +166,8 @@ class Writer:
         document: Document,
         options: WriteOptions,
         entries: list[Document] | None = None,
+        *,
+        make: Make | None = None,
     ) -> StoredObject:
         meta = document["metadata"]
         key = ObjectKey(resource.resource, namespace, meta.get("name", ""))
@@ -137,6 +194,8 @@ class Writer:
             if self._store.get(key) is not None:
                 raise faults.already_exists(key)
             self.quotas.charge(key, document, is_new=True, dry_run=options.dry_run)
+            if make is not None:
+                self._moulds.note(make, document, options.warnings)
             return await self.commit(key, None, document, dry_run=options.dry_run)
 
     # ------------------------------------------------------------ update and patch
@@ -357,11 +416,7 @@ class Writer:
         self, key: ObjectKey, stored: StoredObject | None, document: Document, *, dry_run: bool
     ) -> StoredObject:
         draft = Draft.of(document)
-        size = len(draft.head) + len(draft.tail)
-        if size > self._settings.object_bytes:
-            raise EntityTooLarge(
-                f"the object has {size} bytes; at most {self._settings.object_bytes} are stored"
-            )
+        self._require_size(draft)
         if dry_run:
             return _unstored(key, stored, document)
         if stored is None:
@@ -369,6 +424,13 @@ class Writer:
         if strategy.is_released(key.resource, document):
             return await self._store.write(Delete(key, stored.revision, draft))
         return await self._store.write(Put(key, draft, stored.revision))
+
+    def _require_size(self, draft: Draft) -> None:
+        size = len(draft.head) + len(draft.tail)
+        if size > self._settings.object_bytes:
+            raise EntityTooLarge(
+                f"the object has {size} bytes; at most {self._settings.object_bytes} are stored"
+            )
 
 
 def _copies(asked: Resource, stored: StoredObject) -> Callable[[], Document]:

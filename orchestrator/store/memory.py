@@ -6,7 +6,7 @@ therefore consistent with one another until the next await.
 
 from bisect import bisect_left, insort
 
-from orchestrator.kit.ids import ObjectKey
+from orchestrator.kit.ids import ObjectKey, Revision
 from orchestrator.store.objects import StoredObject
 
 Place = tuple[str, str]
@@ -14,11 +14,16 @@ Place = tuple[str, str]
 
 
 class Table:
-    """All objects of one resource."""
+    """All objects of one resource.
 
-    __slots__ = ("_objects", "_order")
+    Attributes:
+        changed: revision of the last write of any of them; 0 for none.
+    """
+
+    __slots__ = ("_objects", "_order", "changed")
 
     def __init__(self) -> None:
+        self.changed = Revision(0)
         self._objects: dict[Place, StoredObject] = {}
         self._order: list[Place] = []
 
@@ -36,9 +41,11 @@ class Table:
         if place not in self._objects:
             insort(self._order, place)
         self._objects[place] = item
+        self.changed = max(self.changed, item.revision)
 
-    def remove(self, place: Place) -> None:
-        """Removes an object that is there."""
+    def remove(self, place: Place, revision: Revision) -> None:
+        """Removes an object that is there, as of a revision."""
+        self.changed = revision
         del self._objects[place]
         del self._order[bisect_left(self._order, place)]
 
@@ -71,6 +78,11 @@ class Memory:
         """One object, or None."""
         table = self._tables.get(key.resource)
         return table.get((key.namespace, key.name)) if table is not None else None
+
+    def changed(self, resource: str) -> Revision:
+        """Revision of the last write of any object of a resource; 0 for none."""
+        table = self._tables.get(resource)
+        return table.changed if table is not None else Revision(0)
 
     def counts(self) -> dict[str, int]:
         """Objects per resource, empty ones left out."""

@@ -5,7 +5,7 @@ mutate. The revision is part of the document (`metadata.resourceVersion`) but is
 the writing transaction, so a `Draft` keeps the bytes on both sides of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -28,16 +28,20 @@ class StoredObject:
         key: its name.
         revision: of the write that produced it (for a deleted object: of the delete).
         data: the whole document as JSON bytes, `metadata.resourceVersion` included.
+
+    A writer that knows the view gives it with the bytes.
     """
 
     __slots__ = ("_doc", "_view", "data", "key", "revision")
 
-    def __init__(self, key: ObjectKey, revision: Revision, data: bytes) -> None:
+    def __init__(
+        self, key: ObjectKey, revision: Revision, data: bytes, view: View | None = None
+    ) -> None:
         self.key = key
         self.revision = revision
         self.data = data
         self._doc: Document | None = None
-        self._view: View | None = None
+        self._view = view
 
     @property
     def doc(self) -> Document:
@@ -101,6 +105,9 @@ class Draft:
         return b"%b%d%b" % (self.head, revision, self.tail)
 
 
+Viewed = Callable[[Revision], View]
+
+
 @dataclass(frozen=True, slots=True)
 class Put:
     """Writes an object.
@@ -109,11 +116,13 @@ class Put:
         key: what to write.
         draft: the document.
         expected: the revision the object must be at; None when it must not exist.
+        viewed: gives the view of the draft at a revision, where that is less work than to decode.
     """
 
     key: ObjectKey
     draft: Draft
     expected: Revision | None
+    viewed: Viewed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,15 @@ from orchestrator.kit.errors import (
 )
 from orchestrator.kit.ids import ObjectKey, Revision
 from orchestrator.store.memory import Memory, Place
-from orchestrator.store.objects import Delete, EventType, Put, StoredObject, StoreEvent, Write
+from orchestrator.store.objects import (
+    Delete,
+    EventType,
+    Put,
+    StoredObject,
+    StoreEvent,
+    Viewed,
+    Write,
+)
 from orchestrator.store.settings import StoreSettings
 from orchestrator.store.sql import Contents, LogRow, SqlEngine
 from orchestrator.store.watch import Watch, WatchHub
@@ -65,6 +73,7 @@ class StoreStatistics:
 @dataclass(slots=True)
 class _Decided:
     row: LogRow
+    viewed: Viewed | None
     done: "asyncio.Future[StoredObject]"
 
 
@@ -132,6 +141,10 @@ class Store:
             after: only those behind this (namespace, name).
         """
         return self._memory.table(resource).items(namespace, after)
+
+    def changed(self, resource: str) -> Revision:
+        """Revision of the last write of any object of a resource since the start; 0 for none."""
+        return self._memory.changed(resource)
 
     def resources(self) -> tuple[str, ...]:
         """The group-resources of which there are objects, sorted."""
@@ -208,7 +221,8 @@ class Store:
         row = LogRow(revision, operation, op.key, current, op.draft.at(revision))
         self._next = revision
         self._ahead[op.key] = (revision, None if operation == "DELETED" else revision)
-        decided = _Decided(row, self._loop.create_future())
+        viewed = op.viewed if isinstance(op, Put) else None
+        decided = _Decided(row, viewed, self._loop.create_future())
         self._queue.append(decided)
         self._pump()
         return decided.done
@@ -294,11 +308,12 @@ class Store:
 
     def _apply(self, decided: _Decided) -> None:
         row = decided.row
-        item = StoredObject(row.key, row.revision, row.data)
+        view = decided.viewed(row.revision) if decided.viewed is not None else None
+        item = StoredObject(row.key, row.revision, row.data, view)
         previous = self._memory.get(row.key)
         table = self._memory.table(row.key.resource)
         if row.operation == "DELETED":
-            table.remove((row.key.namespace, row.key.name))
+            table.remove((row.key.namespace, row.key.name), row.revision)
         else:
             table.put(item)
         self._revision = row.revision
