@@ -150,7 +150,8 @@ def test_volumes_of_every_kind(kubectl, platform):
         {"name": "host", "mountPath": "/host"},
     ]
     script = (
-        "cat /conf/a.conf /conf/b.conf; ls /some; stat -Lc %a /sec/key; touch /conf/x 2>/dev/null || echo ro;"
+        "cat /conf/a.conf /conf/b.conf; ls /some; stat -Lc %a /sec/key;"
+        "touch /conf/x 2>/dev/null || echo ro;"
         "stat -c '%a %g' /work; echo x >/work/f; echo y >/part/g; cat /work/sub/dir/g;"
         "stat -f -c %T /fast; echo z >/host/from-pod;" + FOREVER
     )
