@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from orchestrator.api.schema.bundle import KUBERNETES_VERSION
 from orchestrator.apiserver.accounts import AccountTokens
-from orchestrator.apiserver.answers import Sender
+from orchestrator.apiserver.answers import Answer, Sender
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.dispatcher import Dispatcher
@@ -74,6 +74,10 @@ class ApiServer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection event."""
         await self.gate(scope, receive, send)
+
+    def answer_nowait(self, scope: Scope) -> Answer | None:
+        """See `Gate.answer_nowait`."""
+        return self.gate.answer_nowait(scope)
 
     def end_streams(self) -> None:
         """Ends watches and log streams and refuses new ones; for `serve.serve`."""

@@ -7,6 +7,7 @@ that takes nothing for `STALLED_S` is cut off, or its answer would never end.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
@@ -26,8 +27,29 @@ LINGER_S: Final = 0.5
 _BODILESS: Final = frozenset({204, 304})
 
 
+def head_of(status: int, headers: Iterable[tuple[bytes, bytes]], length: int | None) -> list[bytes]:
+    """The lines of an answer's head, without the empty one at its end; no `length` for no body."""
+    parts = [STATUS_LINE[status]]
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    if length is not None:
+        parts.append(b"content-length: %d\r\n" % length)
+    return parts
+
+
 class ApiCycle(RequestResponseCycle):
     """As uvicorn's, with whole answers and an end to waiting."""
+
+    def arrived(self) -> bytes | None:
+        """The request's whole body, for `request.ARRIVED_KEY`; None when some is to come."""
+        if self.more_body or self.disconnected or self.response_complete:
+            return None
+        if not self.message_event.is_set() or self.waiting_for_100_continue:
+            return None  # it was taken before
+        self.message_event.clear()
+        self.flow.resume_reading()
+        body, self.body = bytes(self.body), bytearray()
+        return body
 
     async def send(self, message: Any) -> None:
         """Sends a message; waits while the client reads too slowly, though not for ever."""
@@ -47,11 +69,8 @@ class ApiCycle(RequestResponseCycle):
         body: bytes = message["body"]
         if self.more_body:
             self.keep_alive = False  # what is still to come of the request is of no use
-        parts = [STATUS_LINE[status]]
-        for name, value in (*self.default_headers, *message["headers"]):
-            parts += (name, b": ", value, b"\r\n")
-        if status not in _BODILESS:
-            parts.append(b"content-length: %d\r\n" % len(body))
+        length = None if status in _BODILESS else len(body)
+        parts = head_of(status, (*self.default_headers, *message["headers"]), length)
         parts.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
         self.response_started = True
         self.waiting_for_100_continue = False

@@ -19,7 +19,7 @@ from orchestrator.apiserver.connect import commands, ports
 from orchestrator.apiserver.connect.websocket import is_websocket
 from orchestrator.apiserver.errors import method_not_allowed
 from orchestrator.apiserver.faults import fault_answer
-from orchestrator.apiserver.gate import identity_of
+from orchestrator.apiserver.identity import identity_of
 from orchestrator.apiserver.metrics import set_labels
 from orchestrator.apiserver.paths import ObjectPath, parse_path
 from orchestrator.apiserver.request import Request
@@ -111,6 +111,29 @@ class Dispatcher:
                 raise
             await self._sender.send(request, fault_answer(error, request.method, request.raw_path))
 
+    def answer_nowait(self, request: Request) -> Answer | None:
+        """The answer to a GET of one object, where nothing has to be waited for.
+
+        None for every other request, and for one that something is to be said about: those go the
+        usual way.
+
+        Raises:
+            ApiError: as the usual way would.
+        """
+        path = parse_path(request.raw_path, self._services.registry.catalog.current)
+        if not isinstance(path, ObjectPath) or path.subresource or not path.name:
+            return None
+        resource = path.resource
+        if not resource.stored or resource.custom is not None or "get" not in resource.verbs:
+            return None
+        self._require(request, path, "get", "GET", resource.plural)
+        if not self._services.lanes.enter_nowait():
+            return None
+        try:
+            return read.shown(self._services, request, path)
+        finally:
+            self._services.lanes.leave()
+
     async def _route(self, request: Request) -> Answer | Stream:
         authorizer = self._services.authorizer
         catalog = self._services.registry.catalog.current
@@ -132,9 +155,20 @@ class Dispatcher:
         resource = path.resource
         label = f"{resource.plural}/{path.subresource}" if path.subresource else resource.plural
         metric = "CONNECT" if connects else _METRIC_VERBS.get(word, word.upper())
+        self._require(request, path, word, metric, label)
+        if resource.custom is not None and resource.custom.deprecation:
+            request.warnings.append(resource.custom.deprecation)
+        if word == "watch" or path.subresource in _UNSEATED:
+            return await verb(self._services, request, path)
+        return await self._seated(verb, request, path)
+
+    def _require(
+        self, request: Request, path: ObjectPath, word: str, metric: str, label: str
+    ) -> None:
         set_labels(request.scope, metric, label)
+        resource = path.resource
         is_namespace = resource.resource == "namespaces"
-        authorizer.require(
+        self._services.authorizer.require(
             request.identity,
             Attributes(
                 verb=word,
@@ -145,11 +179,6 @@ class Dispatcher:
                 name=path.name or _selected_name(request, resource, word),
             ),
         )
-        if resource.custom is not None and resource.custom.deprecation:
-            request.warnings.append(resource.custom.deprecation)
-        if word == "watch" or path.subresource in _UNSEATED:
-            return await verb(self._services, request, path)
-        return await self._seated(verb, request, path)
 
     async def _seated(self, verb: Verb, request: Request, path: ObjectPath) -> Answer | Stream:
         if request.method in _WITH_BODY:

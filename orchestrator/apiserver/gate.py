@@ -20,27 +20,23 @@ from orchestrator.apiserver.authn import Authenticator, require_own_page
 from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.connect.upgrade import UPGRADED, answering
 from orchestrator.apiserver.cycle import WHOLE_KEY
+from orchestrator.apiserver.dispatcher import Dispatcher
 from orchestrator.apiserver.errors import encode_status
 from orchestrator.apiserver.faults import fault_answer
-from orchestrator.apiserver.identity import ANONYMOUS, Identity
+from orchestrator.apiserver.identity import IDENTITY_KEY, Identity, identity_of
 from orchestrator.apiserver.impersonation import impersonated
 from orchestrator.apiserver.metrics import ApiMetrics, labels_of
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.kit.clock import Clock
-from orchestrator.kit.errors import OrchError, Unauthorized
+from orchestrator.kit.errors import InternalError, OrchError, Unauthorized
 
 _log: Final = structlog.get_logger("apiserver")
-_IDENTITY_KEY: Final = "orch.identity"
 _DISPATCHED: Final = frozenset({"api", "apis", "openapi"})
+AT_ONCE_BYTES: Final = 64 * 1024
+"""Longer answers go the usual way, where a client may read them slowly."""
+_OBJECTS: Final = frozenset({"api", "apis"})
 _PAGES: Final = frozenset({"docs"})
-
-
-def identity_of(scope: Scope) -> Identity:
-    """Who asks, as the gate found out."""
-    fields: Any = scope
-    found: Identity = fields.get(_IDENTITY_KEY, ANONYMOUS)
-    return found
 
 
 class Gate:
@@ -49,7 +45,7 @@ class Gate:
     def __init__(
         self,
         litestar: ASGIApp,
-        kubernetes: ASGIApp,
+        kubernetes: Dispatcher,
         *,
         authenticator: Authenticator,
         authorizer: Authorizer,
@@ -80,6 +76,29 @@ class Gate:
         self._clock = clock
         self._log = _log.bind()  # binding for each request costs more than the request's line
         self._logs_requests = self._log.is_enabled_for(logging.DEBUG)
+
+    def answer_nowait(self, scope: Scope) -> Answer | None:
+        """The answer to a GET of one object, which is in memory; for `protocol.ApiProtocol`.
+
+        None where it has to be made the usual way, errors included: nothing has happened then.
+        """
+        began_s = self._clock.monotonic()
+        fields: Any = scope
+        path: str = fields["path"]
+        if self._logs_requests or _root(path) not in _OBJECTS:
+            return None
+        try:
+            fields[IDENTITY_KEY] = self._admit("GET", path, scope, dispatched=True)
+            request = self._request(scope, _no_receive, _no_send)
+            answer = self._kubernetes.answer_nowait(request)
+        except OrchError:
+            return None
+        if answer is not None:
+            if len(answer.body) >= min(AT_ONCE_BYTES, self._settings.gzip_min_bytes):
+                return None
+            took_s = self._clock.monotonic() - began_s
+            self._metrics.request_done(scope, answer.status, took_s, streamed=False)
+        return answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection event: a request, a WebSocket handshake, or the lifespan."""
@@ -114,7 +133,7 @@ class Gate:
         path: str = fields["path"]  # a mount shortens the scope's own
         dispatched = _root(path) in _DISPATCHED
         try:
-            fields[_IDENTITY_KEY] = self._admit(method, path, scope, dispatched=dispatched)
+            fields[IDENTITY_KEY] = self._admit(method, path, scope, dispatched=dispatched)
             inner = self._kubernetes if dispatched else self._litestar
             await inner(scope, receive, watched_send)
         except asyncio.CancelledError:
@@ -172,6 +191,14 @@ class Gate:
             identity=identity_of(scope),
             limits=self._settings,
         )
+
+
+async def _no_receive() -> Any:
+    raise InternalError("a request that is answered at once has nothing to wait for")
+
+
+async def _no_send(_message: Any) -> None:
+    raise InternalError("a request that is answered at once is answered by its return value")
 
 
 def _root(path: str) -> str:

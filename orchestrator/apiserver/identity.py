@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from litestar.types import Scope
+
 from orchestrator.api.rbac.index import group_subject, user_subject
 
 ANONYMOUS_USER: Final = "system:anonymous"
 MASTERS: Final = "system:masters"
 AUTHENTICATED: Final = "system:authenticated"
 UNAUTHENTICATED: Final = "system:unauthenticated"
+IDENTITY_KEY: Final = "orch.identity"
+"""Where a scope holds it."""
 
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 """Further facts about a user: keys, each with its values."""
@@ -62,3 +66,10 @@ class Identity:
 
 
 ANONYMOUS: Final = Identity(ANONYMOUS_USER, (UNAUTHENTICATED,))
+
+
+def identity_of(scope: Scope) -> Identity:
+    """Who asks, as the gate found out."""
+    fields: Any = scope
+    found: Identity = fields.get(IDENTITY_KEY, ANONYMOUS)
+    return found

@@ -116,6 +116,7 @@ def answer_format(accept: str) -> AnswerFormat:
 BodyForm = Literal["json", "yaml", "protobuf"]
 
 
+@lru_cache(maxsize=256)
 def body_form(content_type: str) -> BodyForm:
     """The form of an object in a body; none stated means JSON, as several clients rely on.
 
@@ -165,6 +166,7 @@ def patch_type(content_type: str, *, strategic: bool = True) -> PatchType:
     return found
 
 
+@lru_cache(maxsize=256)
 def media_type(header: str) -> str:
     """A Content-Type without its parameters, lower case."""
     return header.split(";", 1)[0].strip().lower()

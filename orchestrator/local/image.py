@@ -132,7 +132,7 @@ def _bootstrap_base(client: docker.DockerClient, tag: str) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         # stderr is small (progress is off when it is no terminal) and read at the end
         output, errors = cast(IO[bytes], process.stdout), cast(IO[bytes], process.stderr)
-        staging = f"{version}-staging"
+        staging = f"{version}-{os.getpid()}"  # somebody else may be building one right now
         answer = client.api.import_image_from_stream(output, repository=repository, tag=staging)
         words = errors.read().decode(errors="replace")
     try:

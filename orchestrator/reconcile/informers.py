@@ -67,8 +67,12 @@ class Informers:
 
     def _apply(self, event: StoreEvent) -> None:
         self.snapshot.apply(event)
-        for handler in (*self._handlers.get(event.object.key.resource, ()), *self._for_all):
-            self._call(handler, event)
+        for handlers in (self._handlers.get(event.object.key.resource, ()), self._for_all):
+            for handler in tuple(handlers):
+                try:
+                    handler(event)
+                except Exception:  # a broken handler must not take the others' events away
+                    _log.exception("informers.handler_failed", key=str(event.object.key))
 
     def _call(self, handler: Handler, event: StoreEvent) -> None:
         try:

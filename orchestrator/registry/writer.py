@@ -150,14 +150,14 @@ class Writer:
         uid = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
         now = rfc3339(self._clock.wall())
         options.warnings.extend(mould.warnings)
-        async with self.locks.hold(key):
-            self._admitter.require_namespace(key)
-            if self._store.get(key) is not None:
-                raise faults.already_exists(key)
-            draft = mould.draft(name, uid, now)
-            self._require_size(draft)
-            put = Put(key, draft, None, lambda revision: mould.view_of(name, uid, now, revision))
-            return await self._store.write(put)
+        self._admitter.require_namespace(key)
+        if self._store.get(key) is not None:
+            raise faults.already_exists(key)
+        draft = mould.draft(name, uid, now)
+        self._require_size(draft)
+        # nothing is awaited in between, and the store takes only the first: no lock is needed
+        put = Put(key, draft, None, lambda revision: mould.view_of(name, uid, now, revision))
+        return await self._store.write(put)
 
     async def _create_named(
         self,

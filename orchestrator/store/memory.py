@@ -52,6 +52,8 @@ class Table:
     def items(self, namespace: str = "", after: Place | None = None) -> list[StoredObject]:
         """Objects in order; of one namespace when given; after a place when given."""
         order, objects = self._order, self._objects
+        if not order:
+            return []
         start, end = 0, len(order)
         if namespace:
             start = bisect_left(order, (namespace, ""))

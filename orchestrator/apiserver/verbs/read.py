@@ -34,6 +34,15 @@ async def get(services: Services, request: Request, path: ObjectPath) -> Answer:
     Raises:
         NotFound: no such object.
     """
+    return shown(services, request, path)
+
+
+def shown(services: Services, request: Request, path: ObjectPath) -> Answer:
+    """As `get`, which never waits.
+
+    Raises:
+        ApiError: as `get`.
+    """
     wanted = answer_format(request.header(b"accept"))
     include = include_object(request.query.text("includeObject"))
     found = services.registry.get(key_of(path))
