@@ -85,19 +85,18 @@ class Gate:
         began_s = self._clock.monotonic()
         fields: Any = scope
         path: str = fields["path"]
-        if self._logs_requests or _root(path) not in _OBJECTS:
+        if _root(path) not in _OBJECTS:
             return None
         try:
             fields[IDENTITY_KEY] = self._admit("GET", path, scope, dispatched=True)
             request = self._request(scope, _no_receive, _no_send)
             answer = self._kubernetes.answer_nowait(request)
-        except OrchError:
+        except Exception:  # the usual way will meet it again, and knows how to say so
             return None
         if answer is not None:
             if len(answer.body) >= min(AT_ONCE_BYTES, self._settings.gzip_min_bytes):
                 return None
-            took_s = self._clock.monotonic() - began_s
-            self._metrics.request_done(scope, answer.status, took_s, streamed=False)
+            self._done(scope, path, answer.status, began_s, streamed=False)
         return answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,14 +153,17 @@ class Gate:
             request = self._request(scope, receive, watched_send)
             await self._sender.send(request, answer)
         finally:
-            took_s = self._clock.monotonic() - began_s
-            self._metrics.request_done(scope, code, took_s, streamed=streamed)
-            if self._logs_requests:
-                verb, resource = labels_of(scope)
-                self._log.debug(
-                    "request", verb=verb, resource=resource, path=path, code=code,
-                    user=identity_of(scope).user, took_ms=round(took_s * 1000, 2),
-                )  # fmt: skip
+            self._done(scope, path, code, began_s, streamed=streamed)
+
+    def _done(self, scope: Scope, path: str, code: int, began_s: float, *, streamed: bool) -> None:
+        took_s = self._clock.monotonic() - began_s
+        self._metrics.request_done(scope, code, took_s, streamed=streamed)
+        if self._logs_requests:
+            verb, resource = labels_of(scope)
+            self._log.debug(
+                "request", verb=verb, resource=resource, path=path, code=code,
+                user=identity_of(scope).user, took_ms=round(took_s * 1000, 2),
+            )  # fmt: skip
 
     def _admit(self, method: str, path: str, scope: Scope, *, dispatched: bool) -> Identity:
         """Who asks, if they may come in at all; a wrong credential is refused everywhere."""

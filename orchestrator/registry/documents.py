@@ -4,6 +4,7 @@ Source: Kubernetes API concepts, "Field validation".
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from orchestrator.store.objects import Document
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _METADATA: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _WITH_METADATA: Final = "io.k8s.api.core.v1.ConfigMap"
 """A kind whose metadata stands where every object's does."""
@@ -32,12 +34,14 @@ def admit_document(
     *,
     defaults: bool = True,
     consumes: bool = False,
+    known: Mapping[str, Any] = _NOTHING,
 ) -> Document:
     """A private copy that is of the right types and has known fields only.
 
     Unknown fields are dropped, with a warning, or refused, as the options say. Custom kinds get
     their defaults here, in the version that they are written in, unless `defaults` is off. With
-    `consumes` the copy may be the source itself.
+    `consumes` the copy may be the source itself. Fields that are as in `known`, a document of the
+    kind that is right, are not looked at again.
 
     Raises:
         BadRequest: a value of the wrong type, another kind, an unknown field in strict mode.
@@ -48,13 +52,22 @@ def admit_document(
     document = without_nulls(source, consumes=consumes)
     _check_kind(resource, document)
     document.setdefault("metadata", {})
-    findings = strict.check(resource, document)
+    findings = strict.check(resource, _without_known(document, known) if known else document)
     if findings.wrong_types:
         raise _cannot_be_handled(resource, findings.wrong_types[0])
     if findings.unknown:
         _say_unknown(resource, findings.unknown, options)
         _prune(document, schema_of(resource))
     return document
+
+
+def _without_known(document: Document, known: Mapping[str, Any]) -> Document:
+    """What of a document is not as it was, with its metadata field by field."""
+    changed = {k: v for k, v in document.items() if k not in known or known[k] != v}
+    meta, before = changed.get("metadata"), known.get("metadata")
+    if type(meta) is dict and type(before) is dict:
+        changed["metadata"] = {k: v for k, v in meta.items() if k not in before or before[k] != v}
+    return changed
 
 
 def _admit_custom(

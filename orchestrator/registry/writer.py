@@ -42,6 +42,8 @@ from orchestrator.store.store import Store
 Change = Callable[[Callable[[], Document]], Document]
 """Gives the wanted document; its argument makes a copy of the stored one, in the asked version."""
 
+_METADATA_DEFAULTED: Final = frozenset({"namespaces"})
+"""Kinds with defaults in their metadata."""
 _NAME_ATTEMPTS: Final = 8
 _RACE_ATTEMPTS: Final = 5
 _SETTLE_S: Final = 5.0
@@ -309,7 +311,9 @@ class Writer:
                 current = from_stored(resource, stored.thawed())
                 wanted = change(_copies(asked, stored))
                 _check_identity(key, stored, wanted)
-                wanted = to_stored(asked, admit_document(asked, wanted, options))
+                # what is stored in the asked version is right as it is
+                known = current if asked is resource else {}
+                wanted = to_stored(asked, admit_document(asked, wanted, options, known=known))
                 entries = wanted["metadata"].get("managedFields")
                 wanted = strategy.prepare_update(asked, current, wanted, subresource)
                 if resource.resource == CSRS:
@@ -322,7 +326,7 @@ class Writer:
                     )
                 else:
                     wanted["metadata"] = {**wanted["metadata"], "managedFields": entries}
-                if strategy.same(stored.doc, wanted):
+                if strategy.same(current, wanted):
                     return stored
                 if options.review is not None:
                     options.review(key, wanted, stored.doc)
@@ -346,14 +350,16 @@ class Writer:
         subresource: str,
         options: WriteOptions,
     ) -> None:
-        apply_defaults(resource.resource, wanted)
+        unchanged = strategy.same_but_metadata(current, wanted)
+        if not unchanged or resource.resource in _METADATA_DEFAULTED:
+            apply_defaults(resource.resource, wanted)
         asked = options.asked or resource
         strategy.count_generation(asked, current, wanted)
         self._admitter.check(key, wanted)
         causes = validate_update(asked, wanted, current, subresource)
         if causes:
             raise faults.invalid(asked, key.name, causes)
-        if not subresource and not strategy.same_but_metadata(current, wanted):
+        if not subresource and not unchanged:
             told = unsupported.warnings(resource.resource, current)
             found = unsupported.warnings(resource.resource, wanted)
             options.warnings.extend(text for text in found if text not in told)

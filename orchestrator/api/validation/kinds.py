@@ -141,6 +141,16 @@ def _check_custom(
             check(faults, document, version.schema, old=old)
 
 
+def _labelled_anew(meta: Document, before: Document) -> bool:
+    """Whether metadata has anything that was not looked at when it was stored."""
+    return any(meta.get(field) != before.get(field) for field in _CHECKED_METADATA)
+
+
+_CHECKED_METADATA: Final = (
+    "name", "generateName", "labels", "annotations", "ownerReferences", "finalizers",
+)  # fmt: skip
+
+
 def validate_update(
     resource: Resource, document: Document, old: Document, subresource: str
 ) -> tuple[Cause, ...]:
@@ -158,7 +168,8 @@ def validate_update(
         if check is not None:
             check(faults, document)
         return tuple(faults.causes)
-    validate_meta(faults, resource, document)
+    if _labelled_anew(document["metadata"], old["metadata"]):
+        validate_meta(faults, resource, document)
     validate_meta_update(faults, document, old)
     update_check = _UPDATE_CHECKS.get(resource.resource)
     if update_check is not None:
