@@ -74,6 +74,7 @@ from orchestrator.reconcile.informers import Informers
 from orchestrator.registry.registry import Registry
 from orchestrator.registry.settings import RegistrySettings
 from orchestrator.remote.connect import SshHostConnector
+from orchestrator.remote.seams import HostConnector
 from orchestrator.remote.settings import RemoteSettings
 from orchestrator.scheduler.loop import Scheduler
 from orchestrator.scheduler.settings import SchedulerSettings
@@ -201,6 +202,7 @@ class ControlPlane:
         registry: Registry,
         balancer_folder: Path,
         advertise: str,
+        connector: HostConnector | None = None,
     ) -> None:
         self._settings = settings
         self._advertise = advertise
@@ -210,7 +212,7 @@ class ControlPlane:
         self._rng = random.Random()  # noqa: S311  # spreads retries, decides nothing secret
         self._informers = Informers(store)
         self._carry_out = Executor(registry).carry_out
-        connector = SshHostConnector(settings.remote, self._rng)
+        connector = connector or SshHostConnector(settings.remote, self._rng)
         self._nodes = NodeManager(
             registry, self._informers, connector, self._clock, self._rng, settings.nodes
         )
@@ -226,13 +228,36 @@ class ControlPlane:
 
     @classmethod
     async def build(
-        cls, state: StateDirectory, settings: ServerSettings, store: Store, advertise: str
+        cls,
+        state: StateDirectory,
+        settings: ServerSettings,
+        store: Store,
+        advertise: str,
+        connector: HostConnector | None = None,
     ) -> "ControlPlane":
-        """Builds the parts on an open store, with the objects that must always be there."""
+        """Builds the parts on an open store, with the objects that must always be there.
+
+        Args:
+            state: where the balancer has its files.
+            settings: of all parts.
+            store: open.
+            advertise: address that services and clients are told.
+            connector: reaches the hosts; over SSH when None.
+        """
         rng = random.Random()  # noqa: S311  # names and ports, nothing secret
         registry = Registry(store, SystemClock(), rng, settings.registry)
         await registry.ensure_builtins()
-        return cls(settings, store, registry, state.path / "loadbalancer", advertise)
+        balancer = state.path / "loadbalancer"
+        return cls(settings, store, registry, balancer, advertise, connector)
+
+    @property
+    def registry(self) -> Registry:
+        """The one door for writes."""
+        return self._registry
+
+    def connected(self) -> int:
+        """How many hosts are connected."""
+        return self._nodes.connected()
 
     def api(self, authenticator: Authenticator, keys: SigningKeys) -> ApiServer:
         """The API server on top of the parts."""

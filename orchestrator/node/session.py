@@ -133,7 +133,8 @@ class HostSession:
                     self._connected = False
                     self.usage.clear()
                     await self.pods.disconnected()
-                    await host.close()
+                    with contextlib.suppress(RemoteError):  # or a cancellation would be lost
+                        await host.close()
                 if self._retired:
                     return
         finally:

@@ -228,6 +228,7 @@ class Writer:
             lambda fresh: _patched(options.asked or resource, fresh(), patch),
             subresource,
             options,
+            is_private=True,
         )
 
     async def apply(
@@ -294,10 +295,12 @@ class Writer:
         options: WriteOptions,
         *,
         records_managers: bool = True,
+        is_private: bool = False,
     ) -> StoredObject:
         """Changes an object by a function; again on a race that the change does not mind.
 
-        With `records_managers` off the function gives the entries of managers with the document.
+        With `records_managers` off the function gives the entries of managers with the document;
+        with `is_private` on, what it gives is nobody else's, and is not copied.
 
         Raises:
             NotFound: no such object.
@@ -313,7 +316,8 @@ class Writer:
                 _check_identity(key, stored, wanted)
                 # what is stored in the asked version is right as it is
                 known = current if asked is resource else {}
-                wanted = to_stored(asked, admit_document(asked, wanted, options, known=known))
+                admitted = admit_document(asked, wanted, options, known=known, consumes=is_private)
+                wanted = to_stored(asked, admitted)
                 entries = wanted["metadata"].get("managedFields")
                 wanted = strategy.prepare_update(asked, current, wanted, subresource)
                 if resource.resource == CSRS:

@@ -8,10 +8,10 @@ and stand before a patch item only if they do so in the live list; new items go 
 Source: Kubernetes "Strategic Merge Patch" (sig-api-machinery/strategic-merge-patch.md).
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from orchestrator.api.custom.defaulting import copied
 from orchestrator.kit.errors import BadRequest
 
 _PATCH: Final = "$patch"
@@ -58,7 +58,7 @@ def strategic_merge(
     Raises:
         BadRequest: a directive or list item that makes no sense.
     """
-    return _merge_map(copy.deepcopy(dict(document)), copy.deepcopy(dict(patch)), schema)
+    return _merge_map(copied(dict(document)), copied(dict(patch)), schema)
 
 
 def _merge_map(live: _Object, patch: _Object, schema: PatchSchema | None) -> _Object:
