@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from orchestrator.api import metadata
 from orchestrator.kit.clock import Clock, parse_rfc3339, rfc3339
 from orchestrator.kit.errors import AlreadyExists, Forbidden, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
@@ -18,6 +19,8 @@ from orchestrator.registry.options import DeleteOptions, WriteOptions
 from orchestrator.registry.writer import Writer
 from orchestrator.store.objects import Document, StoredObject
 from orchestrator.store.store import Store
+
+_EVENTS: Final = faults.resource_of("events")
 
 EventType = Literal["Normal", "Warning"]
 
@@ -58,17 +61,16 @@ class EventRecorder:
     ) -> StoredObject | None:
         """See `Registry.record`."""
         event = self._event(about, event_type, reason, message, component, host, uid)
-        resource = faults.resource_of("events")
         key = ObjectKey("events", event["metadata"]["namespace"], event["metadata"]["name"])
         try:
             if self._store.get(key) is None:
-                return await self._writer.create(resource, key.namespace, event, WriteOptions())
+                return await self._writer.create_own(key, event)
         except AlreadyExists:
             pass  # somebody said it at the same time: count it
         except (NotFound, Forbidden):
             return None  # the namespace is gone or going, and its events with it
         try:
-            return await self._writer.change(resource, key, self._again, "", WriteOptions())
+            return await self._writer.change(_EVENTS, key, self._again, "", WriteOptions())
         except NotFound:
             return None  # expired or deleted in between: the next one starts anew
 
@@ -96,12 +98,17 @@ class EventRecorder:
         ))  # fmt: skip
         digest = hashlib.sha256(said.encode()).hexdigest()[:16]
         now = rfc3339(self._clock.wall())
+        name = f"{about.name[:_MOST_NAME]}.{digest}"
+        if metadata.name_faults(_EVENTS, name):
+            name = f"{involved['kind'].lower()}.{digest}"  # names of some kinds are none of events
         return {
             "kind": "Event",
             "apiVersion": "v1",
             "metadata": {
-                "name": f"{about.name[:_MOST_NAME]}.{digest}",
+                "name": name,
                 "namespace": about.namespace or _HOME,
+                "uid": self._writer.new_uid(),
+                "creationTimestamp": now,
             },
             "involvedObject": involved,
             "reason": reason,

@@ -149,8 +149,7 @@ class Writer:
     ) -> StoredObject:
         """As `_create_named`, of a make that has been through all of it."""
         key = ObjectKey(resource.resource, namespace, name)
-        uid = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        now = rfc3339(self._clock.wall())
+        uid, now = self.new_uid(), rfc3339(self._clock.wall())
         options.warnings.extend(mould.warnings)
         self._admitter.require_namespace(key)
         if self._store.get(key) is not None:
@@ -173,10 +172,10 @@ class Writer:
     ) -> StoredObject:
         meta = document["metadata"]
         key = ObjectKey(resource.resource, namespace, meta.get("name", ""))
-        uid = uuid.UUID(int=self._rng.getrandbits(128), version=4)
+        uid = self.new_uid()
         asked = options.asked or resource
         now = rfc3339(self._clock.wall())
-        strategy.prepare_create(asked, document, namespace, str(uid), now)
+        strategy.prepare_create(asked, document, namespace, uid, now)
         if resource.resource == CSRS:
             document["spec"] = requested_by(document.get("spec") or {}, options.requester)
         apply_defaults(resource.resource, document)
@@ -199,6 +198,26 @@ class Writer:
             if make is not None:
                 self._moulds.note(make, document, options.warnings)
             return await self.commit(key, None, document, dry_run=options.dry_run)
+
+    async def create_own(self, key: ObjectKey, document: Document) -> StoredObject:
+        """Creates an object that the registry has made up itself: nothing of it is in doubt.
+
+        The document has what `create` would give it: defaults, and in metadata name, namespace,
+        uid and time; it is not looked at again.
+
+        Raises:
+            ApiError: AlreadyExists, or the namespace or a quota does not take it.
+        """
+        async with self.locks.hold(key):
+            self._admitter.require_place(key, document)
+            if self._store.get(key) is not None:
+                raise faults.already_exists(key)
+            self.quotas.charge(key, document, is_new=True)
+            return await self.commit(key, None, document, dry_run=False)
+
+    def new_uid(self) -> str:
+        """A uid for a new object."""
+        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
     # ------------------------------------------------------------ update and patch
 

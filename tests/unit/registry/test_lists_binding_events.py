@@ -4,8 +4,12 @@ import asyncio
 
 import pytest
 
+from orchestrator.api.defaults.kinds import apply_defaults
 from orchestrator.api.fields import parse_field_selector
 from orchestrator.api.labels import parse_label_selector
+from orchestrator.api.resources import by_resource
+from orchestrator.api.schema import strict
+from orchestrator.api.validation.kinds import validate_create
 from orchestrator.kit.errors import BadRequest, Conflict, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.registry.options import Patch
@@ -124,6 +128,31 @@ async def test_repeats_are_counted(registry, clock):
     assert counted["involvedObject"]["uid"] == pod.uid
     chosen = parse_field_selector(f"involvedObject.uid={pod.uid},source=test", "events")
     assert len(registry.list("events", fields=chosen).items) == 2
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        A,
+        ObjectKey("nodes", "", "n1"),
+        ObjectKey("clusterroles.rbac.authorization.k8s.io", "", "system:node"),
+        key("pods", "p" * 235 + ".q"),
+    ],
+    ids=str,
+)
+async def test_what_is_recorded_is_right_though_nobody_looks(registry, about):
+    """LAW: an event is what it would be had it come by the front door."""
+    await tell(registry, about=about, host="n1")
+    (event,) = registry.list("events").items
+    row, document = by_resource("events"), event.thawed()
+    assert not strict.check(row, document)
+    assert validate_create(row, document) == ()
+    apply_defaults("events", document)
+    assert document == event.doc
+    assert event.doc["metadata"]["creationTimestamp"] == "2027-01-15T08:00:00Z"
+    other = {**event.thawed(), "metadata": {"name": "other", "namespace": "default"}}
+    made = await registry.create("events", "default", other)
+    assert set(made.doc["metadata"]) == set(event.doc["metadata"])
 
 
 async def test_the_same_said_at_once_is_one_event(registry):
