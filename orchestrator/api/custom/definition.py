@@ -9,9 +9,10 @@ from typing import Any, Final
 from orchestrator.api import metadata
 from orchestrator.api.custom import formats, jsonpath
 from orchestrator.api.custom.rows import has_condition, schema_of_version
-from orchestrator.api.custom.rules import RULES, available, why_unchecked
+from orchestrator.api.custom.rules import RULES, why_unchecked
 from orchestrator.api.custom.structural import check_structural
 from orchestrator.api.custom.words import ESTABLISHED
+from orchestrator.api.expressions import available
 from orchestrator.api.validation.collector import Faults
 
 Document = dict[str, Any]

@@ -1,16 +1,26 @@
 """Functions that Kubernetes adds to CEL, as far as plain values can say them.
 
-Source: Kubernetes docs, "CEL in Kubernetes", "Kubernetes list library", "regex library"; CEL's
-strings extension.
+A quantity is a map that holds its value in nanos, so that equal amounts are equal.
+
+Source: Kubernetes docs, "CEL in Kubernetes", "Kubernetes list library", "regex library", "Quantity
+library"; CEL's strings extension.
 """
 
 import ipaddress
+import json
+import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api import quantity
 from orchestrator.api.custom.patterns import compiled
+
+Quantity = dict[str, str]
+_NANOS: Final = "quantity in nanos"
+_VERB: Final = re.compile(r"%(?:\.(\d+))?(.)", re.DOTALL)
 
 
 def _sorted(items: list[Any]) -> bool:
@@ -66,21 +76,100 @@ def _is(read: Callable[[str], object], *, strict_mask: bool = False) -> Callable
     return check
 
 
+def _quantity(text: str) -> Quantity:
+    return _of(quantity.parse(text))
+
+
+def _of(value: Fraction) -> Quantity:
+    return {_NANOS: str(int(value * 10**9))}
+
+
+def _value(amount: Quantity) -> Fraction:
+    return Fraction(int(amount[_NANOS]), 10**9)
+
+
+def _compare(one: Quantity, other: Quantity) -> int:
+    return (_value(one) > _value(other)) - (_value(one) < _value(other))
+
+
+def _amount(operand: Any) -> Fraction:
+    return Fraction(operand) if isinstance(operand, int) else _value(operand)
+
+
+def _whole(amount: Quantity) -> int:
+    value = _value(amount)
+    if value.denominator != 1:
+        raise ValueError("cannot convert value to integer")
+    return int(value)
+
+
+def _format(text: str, values: list[Any]) -> str:
+    rest = iter(values)
+
+    def one(found: re.Match[str]) -> str:
+        if found[2] == "%":
+            return "%"
+        try:
+            return _formatted(next(rest), found[2], int(found[1] or 6))
+        except StopIteration:
+            raise ValueError("index out of range") from None
+
+    return _VERB.sub(one, text)
+
+
+def _formatted(value: Any, verb: str, digits: int) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match verb:
+        case "s":
+            return value if isinstance(value, str) else _as_text(value)
+        case "d" if is_number:
+            return _as_text(value)
+        case "f" | "e" if is_number:
+            return f"{value:.{digits}{verb}}"
+        case "x" | "X" | "o" | "b" if isinstance(value, int):
+            return f"{value:{verb}}"
+        case "x" | "X" if isinstance(value, str):
+            spelt = value.encode().hex()
+            return spelt if verb == "x" else spelt.upper()
+    raise ValueError(f'could not parse formatting clause: unrecognized formatting clause "{verb}"')
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        return str(value)
+
+
 FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({
+    "add": lambda one, other: _of(_value(one) + _amount(other)),
+    "asApproximateFloat": lambda one: float(_value(one)),
+    "asInteger": _whole,
     "charAt": lambda text, at: _substring(text, at, min(at + 1, len(text))),
+    "compareTo": _compare,
     "find": _find,
     "findAll": _find_all,
+    "format": _format,
     "indexOf": _index,
     "isCIDR": _is(ipaddress.ip_interface, strict_mask=True),
+    "isGreaterThan": lambda one, other: _compare(one, other) > 0,
     "isIP": _is(ipaddress.ip_address),
+    "isInteger": lambda one: _value(one).denominator == 1,
+    "isLessThan": lambda one, other: _compare(one, other) < 0,
+    "isQuantity": _is(quantity.parse),
     "isSorted": _sorted,
     "join": lambda items, separator="": separator.join(items),
     "lastIndexOf": _last_index,
     "lowerAscii": lambda text: text.lower(),
     "max": max,
     "min": min,
+    "quantity": _quantity,
     "replace": lambda text, old, new, most=-1: text.replace(old, new, most),
+    "sign": lambda one: _compare(one, _of(Fraction(0))),
     "split": _split,
+    "sub": lambda one, other: _of(_value(one) - _amount(other)),
     "substring": _substring,
     "sum": sum,
     "trim": lambda text: text.strip(),

@@ -1,52 +1,47 @@
 """Rules of schemas, in CEL: `x-kubernetes-validations`.
 
 They are checked where the CEL library is installed (the extra "cel"); elsewhere they are kept, and
-a warning says so when they are defined. What a rule may cost is bounded before it runs: nested
-walks over long lists are refused, as Kubernetes refuses them by its cost budget. A rule that calls
-what is not there, or asks for an optional oldSelf, is not checked, with a warning as well.
+a warning says so when they are defined. What a rule may cost is bounded before it runs
+(`api/expressions`). A rule that calls what is not there, or asks for an optional oldSelf, is not
+checked, with a warning as well.
 
 Source: Kubernetes docs, "Validation rules"; Common Expression Language.
 """
 
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
 from typing import Any, Final
 
-from orchestrator.api.custom.functions import FUNCTIONS, KNOWN
+from orchestrator.api.custom.functions import KNOWN
 from orchestrator.api.custom.pruning import Schema, below_of
+from orchestrator.api.expressions import (
+    CALL,
+    MOST_STEPS,
+    OUT_OF_BUDGET,
+    RESERVED,
+    available,
+    depth,
+    evaluated,
+    longest,
+    program,
+    without_literals,
+)
 from orchestrator.api.validation.collector import Faults
 
 RULES: Final = "x-kubernetes-validations"
-MOST_STEPS: Final = 1_000_000
-"""Steps that one rule may take at worst; about a second."""
 
 _ABSENT: Final = object()
-_MACROS: Final = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map"})
-_STRINGS: Final = re.compile(r"""[rRbB]{0,2}('(\\.|[^'\\])*'|"(\\.|[^"\\])*")""", re.DOTALL)
-_CALL: Final = re.compile(r"(\w+)\s*\(|\(|\)")
-_RESERVED: Final = frozenset({
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
-    "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
-})  # fmt: skip
 _ESCAPES: Final = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"),
                    ("/", "__slash__"))  # fmt: skip
 _DURATION: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|ms|s|m|h)")
 _UNITS_S: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
 
 
-@cache
-def available() -> bool:
-    """Whether the CEL library is installed."""
-    return importlib.util.find_spec("cel") is not None
-
-
 def compile_fault(rule: str) -> str:
     """What is wrong with a rule's text; "" when nothing is, or nobody can tell."""
     try:
-        _program(rule)
+        program(rule)
     except ValueError as error:
         return str(error).splitlines()[0]
     return ""
@@ -58,8 +53,8 @@ def why_unchecked(rule: Mapping[str, Any]) -> str:
         return "the CEL library is not installed"
     if rule.get("optionalOldSelf"):
         return "oldSelf cannot be optional"
-    text = _STRINGS.sub("''", f"{rule.get('rule', '')} {rule.get('messageExpression', '')}")
-    unknown = [match[1] for match in _CALL.finditer(text) if match[1] and match[1] not in KNOWN]
+    text = without_literals(f"{rule.get('rule', '')}\n{rule.get('messageExpression', '')}")
+    unknown = [match[1] for match in CALL.finditer(text) if match[1] and match[1] not in KNOWN]
     if unknown:
         return f"it calls {unknown[0]}"
     return "it uses optional fields" if ".?" in text or "[?" in text else ""
@@ -110,8 +105,7 @@ def _check_here(faults: Faults, value: Any, schema: Schema, path: str, old: Any)
         if "oldSelf" not in variables and _mentions_old(rule["rule"]):
             continue  # a rule about a change, and nothing changes
         if _steps(rule["rule"], variables["self"]) > MOST_STEPS:
-            said = "validation failed due to running out of cost budget, no further validation "
-            faults.invalid(path or "<nil>", _kind(value), f"{said}rules will be run")
+            faults.invalid(path or "<nil>", _kind(value), OUT_OF_BUDGET)
             return
         _report(faults, rule, value, path, variables)
 
@@ -124,7 +118,7 @@ def _report(
     place = f"{path}{rule.get('fieldPath', '')}" or "<nil>"
     place = place.removeprefix(".")
     try:
-        if _evaluated(text, variables) is True:
+        if evaluated(text, variables) is True:
             return
     except ValueError as error:
         faults.invalid(place, _kind(value), f"{error} evaluating rule: {message}")
@@ -144,58 +138,10 @@ def _report(
 
 def _made_message(expression: str, variables: dict[str, Any]) -> str:
     try:
-        made = _evaluated(expression, variables)
+        made = evaluated(expression, variables)
     except ValueError:
         return ""
     return made.strip() if isinstance(made, str) and "\n" not in made.strip() else ""
-
-
-# ------------------------------------------------------------ the library
-
-
-@lru_cache(maxsize=1024)
-def _program(rule: str) -> Any:
-    """The compiled rule; None without the library.
-
-    Raises:
-        ValueError: it cannot be read.
-    """
-    if not available():
-        return None
-    import cel  # half a second: only for who needs it
-
-    try:
-        return cel.compile(rule)
-    except BaseException as error:  # the library is Rust: a panic is no Exception
-        raise _as_value_error(error) from error
-
-
-def _evaluated(rule: str, variables: dict[str, Any]) -> Any:
-    """What a rule gives.
-
-    Raises:
-        ValueError: it gives nothing: no such field, a division by zero, ...
-    """
-    import cel
-
-    program = _program(rule)
-    context = cel.Context()
-    for name, value in variables.items():
-        context.add_variable(name, value)
-    for name, function in FUNCTIONS.items():
-        context.add_function(name, function)
-    try:
-        return program.execute(context)
-    except BaseException as error:  # as above
-        raise _as_value_error(error) from error
-
-
-def _as_value_error(error: BaseException) -> ValueError:
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        raise error
-    if isinstance(error, KeyError):
-        return ValueError(f"no such key: {error.args[0]}")
-    return ValueError(str(error) or type(error).__name__)
 
 
 # ------------------------------------------------------------ values
@@ -227,7 +173,7 @@ def _shown(value: Any, schema: Schema, *, root: bool = False) -> Any:
 
 def escaped(name: str) -> str:
     """A field's name as rules write it: "__namespace__", "a__dash__b"."""
-    if name in _RESERVED:
+    if name in RESERVED:
         return f"__{name}__"
     for text, escape in _ESCAPES:
         name = name.replace(text, escape)
@@ -283,32 +229,9 @@ def _parts(schema: Schema) -> Iterator[Schema]:
 
 
 def _mentions_old(rule: str) -> bool:
-    return re.search(r"\boldSelf\b", _STRINGS.sub("''", rule)) is not None
-
-
-@lru_cache(maxsize=1024)
-def _depth(rule: str) -> int:
-    """How many walks over lists and maps stand inside one another."""
-    deepest = 0
-    open_calls: list[bool] = []
-    for match in _CALL.finditer(_STRINGS.sub("''", rule)):
-        if match[0] == ")":
-            if open_calls:
-                open_calls.pop()
-            continue
-        open_calls.append(match[1] in _MACROS)
-        deepest = max(deepest, sum(open_calls))
-    return deepest
+    return re.search(r"\boldSelf\b", without_literals(rule)) is not None
 
 
 def _steps(rule: str, value: Any) -> int:
-    depth = _depth(rule)
-    return 0 if depth == 0 else int(_longest(value) ** depth)
-
-
-def _longest(value: Any) -> int:
-    if isinstance(value, dict):
-        return max([len(value), *map(_longest, value.values())])
-    if isinstance(value, list):
-        return max([len(value), *map(_longest, value)])
-    return 1
+    walks = depth(rule)
+    return 0 if walks == 0 else int(longest(value) ** walks)

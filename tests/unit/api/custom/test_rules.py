@@ -52,6 +52,19 @@ HOLDS = {
     "durations": (
         {"d": "1h30m"}, "self.d > duration('1h')", {"d": {"type": "string", "format": "duration"}},
     ),
+    "quantities": (
+        {"a": "1Gi", "b": "1024Mi"},
+        "quantity(self.a) == quantity(self.b) && quantity('1').isLessThan(quantity('1500m')) && "
+        "quantity('1k').add(24).asInteger() == 1024 && !isQuantity('x') && "
+        "quantity('2').sub(quantity('500m')).compareTo(quantity('1.5')) == 0",
+        {"a": STRING, "b": STRING},
+    ),
+    "formats": (
+        {"a": 2, "s": "x"},
+        "'%s has %d of %s, %.1f%%, %x'.format([self.s, self.a, [1, 2], 1.25, 255]) == "
+        "'x has 2 of [1, 2], 1.2%, ff'",
+        {"a": number(), "s": STRING},
+    ),
     "maps": (
         {"m": {"namespace": "v"}}, "self.m['namespace'] == 'v' && 'namespace' in self.m",
         {"m": {"type": "object", "additionalProperties": STRING}},
@@ -138,9 +151,7 @@ def test_the_root_shows_its_name():
 
 def test_what_is_not_checked_is_known_beforehand(monkeypatch):
     assert why_unchecked({"rule": "self.a > 0 && (self.b in ['url(x)'])"}) == ""
-    assert why_unchecked({"rule": "quantity(self.a).isLessThan(quantity('1'))"}) == (
-        "it calls quantity"
-    )
+    assert why_unchecked({"rule": "url(self.a).getHost() == 'x'"}) == ("it calls url")
     assert why_unchecked({"rule": "self.?a.orValue(1) == 1"})
     assert why_unchecked({"rule": "true", "optionalOldSelf": True})
     monkeypatch.setattr(rules, "available", lambda: False)
