@@ -223,6 +223,15 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         ),
     ),
     _grouped(
+        "admissionregistration.k8s.io", "ValidatingAdmissionPolicy",
+        "validatingadmissionpolicies", namespaced=False, categories=("api-extensions",),
+        subresources=(_status("ValidatingAdmissionPolicy"),),
+    ),
+    _grouped(
+        "admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings", namespaced=False, categories=("api-extensions",),
+    ),
+    _grouped(
         "apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",
         "crd", "crds", namespaced=False, categories=("api-extensions",),
         subresources=(_status("CustomResourceDefinition"),),

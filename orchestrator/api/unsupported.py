@@ -2,7 +2,8 @@
 
 A field leaves this table when something acts on it. Paths are relative to the object (or to the pod
 spec): "a.b" steps into objects, "a[]" into every item of a list; a value after "=" means that only
-this value is not acted on, "!=" that only this one is (or one of several, between "|").
+this value (or a list with it) is not acted on, "!=" that only this one is (or one of several,
+between "|").
 Source: architecture decision D2.
 """
 
@@ -12,6 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeGuard
 
+from orchestrator.api.admission.words import BINDINGS, POLICIES
 from orchestrator.api.custom.definition import definition_warnings
 from orchestrator.api.custom.words import CRDS
 
@@ -108,6 +110,8 @@ UNSUPPORTED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "networkpolicies.networking.k8s.io": ("spec",),
     "serviceaccounts": ("automountServiceAccountToken", "secrets"),
     "nodes": ("spec.configSource",),
+    POLICIES: ("spec.auditAnnotations",),
+    BINDINGS: ("spec.validationActions=Audit",),
 })  # fmt: skip
 """Group-resource to the paths of the fields that nothing acts on yet."""
 
@@ -210,11 +214,16 @@ def _judge(step: _Step, value: Any, path: str, found: list[tuple[int, str]]) -> 
         return
     text = _text(value)
     for position, operator, wanted in step.entries:
-        if operator == "=" and text != wanted:
+        if operator == "=" and text != wanted and not _lists(value, wanted):
             continue
         if operator == "!=" and text in wanted.split("|"):
             continue
-        found.append((position, f"{path}={text}" if operator else path))
+        shown = wanted if _lists(value, wanted) else text
+        found.append((position, f"{path}={shown}" if operator else path))
+
+
+def _lists(value: Any, wanted: str) -> bool:
+    return type(value) is list and wanted in value
 
 
 _CONTAINERS: Final = frozenset({dict, list, str})

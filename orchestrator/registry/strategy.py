@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.admission.words import BINDINGS, POLICIES
 from orchestrator.api.certificates import APPROVED, CSRS, DENIED
 from orchestrator.api.custom.words import CRDS
 from orchestrator.api.defaults.cluster import NAMESPACE_FINALIZER
@@ -50,6 +51,8 @@ class Strategy:
 _STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType({
     CRDS: Strategy(status=True, generation=True),
     CSRS: Strategy(status=True),
+    POLICIES: Strategy(status=True, generation=True),
+    BINDINGS: Strategy(generation=True),
     "pods": Strategy(status=True, generation=True, status_annotations=True),
     "nodes": Strategy(status=True, status_at_create=True, status_annotations=True),
     "namespaces": Strategy(status=True),

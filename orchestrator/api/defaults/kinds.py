@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.admission.words import BINDINGS, POLICIES
 from orchestrator.api.custom.definition import default_definition
 from orchestrator.api.custom.words import CRDS
+from orchestrator.api.defaults.admission import default_admission_binding, default_admission_policy
 from orchestrator.api.defaults.autoscaling import default_autoscaler
 from orchestrator.api.defaults.batch import default_cron_job, default_job
 from orchestrator.api.defaults.cluster import (
@@ -37,6 +39,8 @@ _DEFAULTERS: Final[Mapping[str, Defaulter]] = MappingProxyType({
     "statefulsets.apps": default_stateful_set,
     "jobs.batch": default_job,
     CRDS: default_definition,
+    POLICIES: default_admission_policy,
+    BINDINGS: default_admission_binding,
     "endpoints": default_endpoints,
     "endpointslices.discovery.k8s.io": default_endpoint_slice,
     "events": default_event,

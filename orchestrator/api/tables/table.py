@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.admission.words import BINDINGS, POLICIES
 from orchestrator.api.certificates import CSRS
 from orchestrator.api.custom import columns
 from orchestrator.api.resources import Resource
 from orchestrator.api.tables import (
+    admission,
     autoscaling,
     batch,
     certificate,
@@ -42,6 +44,8 @@ _PLAIN: Final = _Printer(
     (NAME, Column("Created At", "date", description="When it was created.")), _plain_cells
 )
 _PRINTERS: Final[Mapping[str, _Printer]] = MappingProxyType({
+    BINDINGS: _Printer(admission.BINDING_COLUMNS, admission.binding_cells),
+    POLICIES: _Printer(admission.POLICY_COLUMNS, admission.policy_cells),
     CSRS: _Printer(certificate.CSR_COLUMNS, certificate.csr_cells),
     "clusterrolebindings.rbac.authorization.k8s.io": _Printer(
         rbac.BINDING_COLUMNS, rbac.binding_cells

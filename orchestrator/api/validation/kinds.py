@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from orchestrator.api.admission.words import BINDINGS, POLICIES
 from orchestrator.api.certificates import CSRS
 from orchestrator.api.conversion.versions import from_stored
 from orchestrator.api.custom import definition
@@ -13,6 +14,7 @@ from orchestrator.api.custom.version import CustomVersion
 from orchestrator.api.custom.words import CRDS
 from orchestrator.api.resources import Resource
 from orchestrator.api.validation import (
+    admission,
     autoscaling,
     batch,
     certificate,
@@ -40,6 +42,8 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType({
     "clusterrolebindings.rbac.authorization.k8s.io": rbac.validate_cluster_role_binding,
     "clusterroles.rbac.authorization.k8s.io": rbac.validate_cluster_role,
     CRDS: definition.validate_definition,
+    POLICIES: admission.validate_policy,
+    BINDINGS: admission.validate_binding,
     "configmaps": cluster.validate_config_map,
     "cronjobs.batch": batch.validate_cron_job,
     "controllerrevisions.apps": sets.validate_revision,

@@ -1,0 +1,227 @@
+"""What a policy says to a request.
+
+A `Scene` is one request in one version, as expressions see it; policies share it, for putting the
+objects into the library's form costs more than any expression. A policy that cannot be evaluated
+refuses or lets pass, as its failurePolicy says.
+
+Source: Kubernetes docs, "Validating Admission Policy", "Failure Policy", "Message expression".
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from orchestrator.api import expressions
+from orchestrator.api.admission.expression import OBJECT, OLD, PARAMS, Expression, function_of
+from orchestrator.api.admission.policy import Policy, Validation
+
+MOST_MESSAGE_BYTES: Final = 5 * 1024
+MOST_VARIABLE: Final = 1_000_000
+"""Characters and items of a variable's value."""
+
+Document = Mapping[str, Any]
+Functions = Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why a policy does not want a request.
+
+    Attributes:
+        message: the sentence.
+        reason: of the Status that refuses.
+    """
+
+    message: str
+    reason: str = "Invalid"
+
+
+class _Spent(ValueError):
+    """No steps are left."""
+
+
+class Scene:
+    """See the module.
+
+    Args:
+        values: object, oldObject, request, namespaceObject, authorizer.
+        functions: what can be called on the authorizer.
+    """
+
+    def __init__(self, values: Document, functions: Functions) -> None:
+        self._values = values
+        self._lengths: dict[str, int] = {}
+        self._given: dict[str, bool] = {}
+        self.context: Final = expressions.context({})
+        for name, function in functions.items():
+            self.context.add_function(name, function)
+
+    def prepare(self, policy: Policy, params: Document | None) -> None:
+        """Gives the expressions of a policy what they use."""
+        for name in policy.roots:
+            if name == PARAMS:
+                self.context.add_variable(PARAMS, params)
+                self._lengths[PARAMS] = expressions.longest(params)
+                continue
+            with_managers = policy.reaches_managers or name not in {OBJECT, OLD}
+            if self._given.get(name, False) or (name in self._given and not with_managers):
+                continue
+            value = self._values.get(name)
+            self.context.add_variable(name, value if with_managers else _unmanaged(value))
+            self._given[name] = with_managers
+
+    def longest(self, name: str) -> int:
+        """The longest list or map of a value."""
+        if name not in self._lengths:
+            self._lengths[name] = expressions.longest(self._values.get(name))
+        return self._lengths[name]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One policy on one scene with one object of parameters."""
+
+    policy: Policy
+    scene: Scene
+    known: dict[str, Any] = field(default_factory=dict)
+    longest: int = 1
+    steps: int = 0
+    failed: str = ""
+
+    def start(self, params: Document | None) -> None:
+        self.scene.prepare(self.policy, params)
+        for name in self.policy.variables:
+            self.scene.context.add_function(function_of(name), self._variable(name))
+
+    def value(self, expression: Expression) -> Any:
+        """What an expression gives.
+
+        Raises:
+            ValueError: nothing; says why.
+        """
+        self._pay(expression)
+        self.failed = ""
+        try:
+            return expressions.run(expression.program, self.scene.context)
+        except ValueError as error:
+            if self.steps > expressions.MOST_STEPS:
+                raise _Spent(expressions.OUT_OF_BUDGET) from error
+            why = self.failed or error
+            raise ValueError(f"expression '{expression.text}' resulted in error: {why}") from error
+
+    def _pay(self, expression: Expression) -> None:
+        if not expression.walks:
+            return
+        lengths = [self.scene.longest(name) for name in expression.roots]
+        self.steps += max([self.longest, *lengths]) ** expression.walks
+        if self.steps > expressions.MOST_STEPS:
+            raise _Spent(expressions.OUT_OF_BUDGET)
+
+    def _variable(self, name: str) -> Callable[[], Any]:
+        def get() -> Any:
+            if name not in self.known:
+                self.known[name] = self._worked_out(name)
+            found = self.known[name]
+            if isinstance(found, ValueError):
+                self.failed = f'composited variable "{name}" fails to evaluate: {found}'
+                raise found
+            return found
+
+        return get
+
+    def _worked_out(self, name: str) -> Any:
+        expression = self.policy.variables[name]
+        try:
+            self._pay(expression)
+            found = expressions.run(expression.program, self.scene.context)
+        except ValueError as error:
+            return error
+        if _size(found) > MOST_VARIABLE:
+            return ValueError("its value is too big")
+        self.longest = max(self.longest, expressions.longest(found))
+        return found
+
+
+def decide(policy: Policy, scene: Scene, params: Document | None) -> list[Denial]:
+    """What a policy has against a request; nothing when it is fine, or no business of the policy.
+
+    Args:
+        policy: matches the request.
+        scene: the request.
+        params: the parameters; None without.
+    """
+    run = _Run(policy, scene)
+    try:
+        run.start(params)
+        if not _meant(run):
+            return []
+        return [denial for one in policy.validations if (denial := _denial(run, one)) is not None]
+    except ValueError as error:  # of the conditions, or no steps are left
+        return [Denial(str(error))] if policy.fails else []
+
+
+def _meant(run: _Run) -> bool:
+    """Whether all conditions are true; a false one counts more than one that fails.
+
+    Raises:
+        ValueError: one fails, and none is false.
+    """
+    errors: list[str] = []
+    for _, condition in run.policy.conditions:
+        try:
+            if run.value(condition) is not True:
+                return False
+        except _Spent:
+            raise
+        except ValueError as error:
+            errors.append(str(error))
+    if errors:
+        text = ", ".join(errors)
+        raise ValueError(text if len(errors) == 1 else f"[{text}]")
+    return True
+
+
+def _denial(run: _Run, validation: Validation) -> Denial | None:
+    try:
+        if run.value(validation.expression) is True:
+            return None
+    except _Spent:
+        raise
+    except ValueError as error:
+        return Denial(str(error)) if run.policy.fails else None
+    message = _spoken(run, validation.spoken) or validation.message
+    message = message or f"failed expression: {validation.expression.text.strip()}"
+    return Denial(message, validation.reason)
+
+
+def _spoken(run: _Run, expression: Expression | None) -> str:
+    """What a messageExpression says; "" when it is no message."""
+    if expression is None:
+        return ""
+    try:
+        found = run.value(expression)
+    except _Spent:
+        raise
+    except ValueError:
+        return ""
+    text = found.strip() if isinstance(found, str) else ""
+    return "" if "\n" in text or len(text.encode()) > MOST_MESSAGE_BYTES else text
+
+
+def _unmanaged(document: Any) -> Any:
+    """A document without `metadata.managedFields`, which are the bigger part of many objects."""
+    meta = document.get("metadata") if isinstance(document, Mapping) else None
+    if not isinstance(meta, Mapping) or "managedFields" not in meta:
+        return document
+    kept = {name: value for name, value in meta.items() if name != "managedFields"}
+    return {**document, "metadata": kept}
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return len(value) + sum(_size(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return len(value) + sum(_size(one) for one in value)
+    return 1
