@@ -68,8 +68,8 @@ from orchestrator.loadbalancer.controller import LoadBalancer
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 from orchestrator.node.manager import NodeManager
 from orchestrator.node.settings import NodeSettings
-from orchestrator.reconcile.controller import Controller
-from orchestrator.reconcile.executor import Executor
+from orchestrator.reconcile.controller import CarryOut, Controller
+from orchestrator.reconcile.executor import Executor, controller_user
 from orchestrator.reconcile.informers import Informers
 from orchestrator.registry.registry import Registry
 from orchestrator.registry.settings import RegistrySettings
@@ -211,14 +211,13 @@ class ControlPlane:
         self._clock = SystemClock()
         self._rng = random.Random()  # noqa: S311  # spreads retries, decides nothing secret
         self._informers = Informers(store)
-        self._carry_out = Executor(registry).carry_out
         connector = connector or SshHostConnector(settings.remote, self._rng)
         self._nodes = NodeManager(
             registry, self._informers, connector, self._clock, self._rng, settings.nodes
         )
         self._balancer = LoadBalancer(
             store,
-            self._carry_out,
+            Executor(registry).carry_out,
             balancer_folder,
             settings.loadbalancer,
             self._clock,
@@ -281,53 +280,84 @@ class ControlPlane:
 
     def issuing(self, root: KeyPair, keys: SigningKeys) -> dict[str, Controller]:
         """The controllers that make credentials: service accounts' tokens, certificates."""
-        informers, carry_out, clock, rng = self._informers, self._carry_out, self._clock, self._rng
+        informers, clock, rng = self._informers, self._clock, self._rng
+        acting = self._acting
 
         def issue(request_pem: bytes, usages: frozenset[str], lifetime_s: int) -> bytes:
             return sign_client(root, request_pem, usages, lifetime_s, clock.wall())
 
         return {
             "accounttokens": accounttoken_controller(
-                informers, carry_out, rng, root.cert_pem, keys.sign
+                informers, acting("tokens-controller"), rng, root.cert_pem, keys.sign
             ),
-            "certificates": certificate_controller(informers, carry_out, clock, rng, issue),
+            "certificates": certificate_controller(
+                informers, acting("certificate-controller"), clock, rng, issue
+            ),
         }
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Tasks]:
         """Runs all parts as long as the context lasts; further tasks may be added."""
-        informers, carry_out = self._informers, self._carry_out
+        informers, acting = self._informers, self._acting
         clock, rng = self._clock, self._rng
         lifecycle = self._settings.nodelifecycle
         scheduler = Scheduler(self._registry, informers, clock, self._settings.scheduler)
         parts: dict[str, Callable[[], Awaitable[None]]] = {
-            "deployments": deployment_controller(informers, carry_out, clock, rng).run,
-            "replicasets": replicaset_controller(informers, carry_out, clock, rng).run,
-            "disruption": disruption_controller(informers, carry_out, clock, rng).run,
-            "daemonsets": daemon_set_controller(informers, carry_out, clock, rng).run,
-            "statefulsets": stateful_set_controller(informers, carry_out, clock, rng).run,
+            "deployments": deployment_controller(
+                informers, acting("deployment-controller"), clock, rng
+            ).run,
+            "replicasets": replicaset_controller(
+                informers, acting("replicaset-controller"), clock, rng
+            ).run,
+            "disruption": disruption_controller(
+                informers, acting("disruption-controller"), clock, rng
+            ).run,
+            "daemonsets": daemon_set_controller(
+                informers, acting("daemon-set-controller"), clock, rng
+            ).run,
+            "statefulsets": stateful_set_controller(
+                informers, acting("statefulset-controller"), clock, rng
+            ).run,
             "autoscalers": hpa_controller(
                 informers,
-                carry_out,
+                acting("horizontal-pod-autoscaler"),
                 clock,
                 rng,
                 self._registry.catalog,
                 self._nodes,
                 self._settings.autoscaling,
             ).run,
-            "jobs": job_controller(informers, carry_out, clock, rng).run,
-            "cronjobs": cron_job_controller(informers, carry_out, clock, rng).run,
-            "endpoints": endpoints_controller(informers, carry_out, rng).run,
-            "namespaces": namespace_controller(informers, carry_out, clock, rng).run,
-            "resourcequotas": resourcequota_controller(
-                informers, carry_out, clock, rng, self._registry.quota_used
+            "jobs": job_controller(informers, acting("job-controller"), clock, rng).run,
+            "cronjobs": cron_job_controller(
+                informers, acting("cronjob-controller"), clock, rng
             ).run,
-            "serviceaccounts": serviceaccount_controller(informers, carry_out, rng).run,
-            "clusterroles": clusterrole_controller(informers, carry_out, rng).run,
-            "garbage": garbage_controller(informers, carry_out, rng, self._registry.catalog).run,
-            "customresources": customresources_controller(informers, carry_out, clock, rng).run,
+            "endpoints": endpoints_controller(
+                informers, acting("endpointslice-controller"), rng
+            ).run,
+            "namespaces": namespace_controller(
+                informers, acting("namespace-controller"), clock, rng
+            ).run,
+            "resourcequotas": resourcequota_controller(
+                informers,
+                acting("resourcequota-controller"),
+                clock,
+                rng,
+                self._registry.quota_used,
+            ).run,
+            "serviceaccounts": serviceaccount_controller(
+                informers, acting("service-account-controller"), rng
+            ).run,
+            "clusterroles": clusterrole_controller(
+                informers, acting("clusterrole-aggregation-controller"), rng
+            ).run,
+            "garbage": garbage_controller(
+                informers, acting("generic-garbage-collector"), rng, self._registry.catalog
+            ).run,
+            "customresources": customresources_controller(
+                informers, acting("customresources-controller"), clock, rng
+            ).run,
             "nodelifecycle": nodelifecycle_controller(
-                informers, carry_out, clock, rng, lifecycle
+                informers, acting("node-controller"), clock, rng, lifecycle
             ).run,
             "scheduler": scheduler.run,
             "nodes": self._nodes.run,
@@ -343,6 +373,10 @@ class ControlPlane:
             finally:
                 tasks.stop_supervised()
         informers.close()
+
+    def _acting(self, name: str) -> CarryOut:
+        """The hands of a controller, which admission policies know by its name."""
+        return Executor(self._registry, controller_user(name)).carry_out
 
     async def _prune_events(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from orchestrator.kit.errors import ApiError
 Document = dict[str, Any]
 
 _REPLICAS: Final = ("spec", "replicas")
+_SHOWN_META: Final = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,26 @@ def read_scale(resource: Resource, document: Document) -> Scale:
     spec, status = document.get("spec") or {}, document.get("status") or {}
     selector = str(from_document(spec.get("selector") or {}))
     return Scale(spec.get("replicas", 0), status.get("replicas", 0), selector)
+
+
+def scale_document(resource: Resource, document: Document) -> Document:
+    """The Scale of a workload, keys in wire order; the workload in the version of the row.
+
+    Raises:
+        ApiError: a custom object has no replicas where its definition says they are.
+    """
+    found = read_scale(resource, document)
+    status: Document = {"replicas": found.observed}
+    if found.selector:
+        status["selector"] = found.selector
+    meta = document["metadata"]
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: meta[key] for key in _SHOWN_META if key in meta},
+        "spec": {"replicas": found.replicas},
+        "status": status,
+    }
 
 
 def replicas_patch(resource: Resource, replicas: int) -> Document:

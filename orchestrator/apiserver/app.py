@@ -123,6 +123,7 @@ def build_app(
     metrics = ApiMetrics(collector if collector is not None else CollectorRegistry())
     sender = Sender(settings.gzip_min_bytes)
     authorizer = Authorizer(store)
+    registry.policies.may = authorizer.may
     accounts = AccountTokens(store, keys, clock, settings.account_issuer)
     authenticator = replace(authenticator, accounts=accounts)
     services = Services(

@@ -8,8 +8,8 @@ its write was answered.
 Source: Kubernetes, "Authorization", "Using RBAC Authorization".
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from orchestrator.api.rbac.index import RuleIndex, role_words
 from orchestrator.api.rbac.rules import (
@@ -63,6 +63,13 @@ class Authorizer:
     def allows(self, identity: Identity, wish: Attributes) -> bool:
         """Whether the identity may do it."""
         return identity.master or self.index.allow(identity.subjects, wish)
+
+    def may(self, user: Mapping[str, Any], wish: Attributes | tuple[str, str]) -> bool:
+        """As `allows` and `allows_path`, for a UserInfo; controllers have no permissions here."""
+        identity = Identity(user.get("username", ""), tuple(user.get("groups") or ()))
+        if isinstance(wish, Attributes):
+            return self.allows(identity, wish)
+        return self.allows_path(identity, *wish)
 
     def allows_path(self, identity: Identity, verb: str, path: str) -> bool:
         """Whether the identity may send such a request; `verb` in lower case."""

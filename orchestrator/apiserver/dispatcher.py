@@ -37,6 +37,7 @@ from orchestrator.apiserver.verbs import (
     watch,
     write,
 )
+from orchestrator.apiserver.verbs.asking import ask_about_stream
 from orchestrator.kit.errors import BadRequest, NotFound
 
 Verb = Callable[[Services, Request, ObjectPath], Awaitable[Answer | Stream]]
@@ -158,6 +159,8 @@ class Dispatcher:
         self._require(request, path, word, metric, label)
         if resource.custom is not None and resource.custom.deprecation:
             request.warnings.append(resource.custom.deprecation)
+        if connects or path.subresource == "proxy":
+            ask_about_stream(self._services, request, path)
         if word == "watch" or path.subresource in _UNSEATED:
             return await verb(self._services, request, path)
         return await self._seated(verb, request, path)

@@ -6,7 +6,7 @@ stops what has not started yet; what the failure is decides what the controller 
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, assert_never
 
@@ -16,7 +16,7 @@ from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import AlreadyExists, Conflict, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.reconcile.intents import Create, Delete, Intent, Patch, Record, RequeueAfter
-from orchestrator.registry.options import DeleteOptions
+from orchestrator.registry.options import DeleteOptions, WriteOptions
 from orchestrator.registry.options import Patch as PatchBody
 from orchestrator.registry.registry import Registry
 
@@ -26,10 +26,17 @@ _AT_ONCE: Final = 64
 
 
 class Executor:
-    """See the module."""
+    """See the module.
 
-    def __init__(self, registry: Registry) -> None:
+    Args:
+        registry: where everything is written.
+        user: who writes, as UserInfo, for admission policies; empty for the server itself, which
+            they do not mean.
+    """
+
+    def __init__(self, registry: Registry, user: Mapping[str, Any] | None = None) -> None:
         self._registry = registry
+        self._user = user or {}
 
     async def carry_out(self, intents: Sequence[Intent]) -> None:
         """Carries out all intents; RequeueAfter is the controller's business and is passed over.
@@ -61,7 +68,9 @@ class Executor:
     async def _create(self, intent: Create) -> None:
         document = dict(intent.document)
         try:
-            made = await self._registry.create(intent.resource, intent.namespace, document)
+            made = await self._registry.create(
+                intent.resource, intent.namespace, document, options=self._options()
+            )
         except AlreadyExists:
             name = document["metadata"].get("name", "")
             there = self._registry.get(ObjectKey(intent.resource, intent.namespace, name))
@@ -85,7 +94,10 @@ class Executor:
                 "resourceVersion": str(intent.expected),
             }
         written = await self._registry.patch(
-            intent.key, PatchBody("merge", body), subresource=intent.subresource
+            intent.key,
+            PatchBody("merge", body),
+            subresource=intent.subresource,
+            options=self._options(),
         )
         if written.revision != current.revision:
             _log.debug("executor.patched", patched=str(intent.key), rev=written.revision)
@@ -96,6 +108,7 @@ class Executor:
             propagation=intent.propagation,
             uid=intent.uid,
             expected=intent.expected,
+            requester=self._user,
         )
         try:
             deleted = await self._registry.delete(intent.key, options=options)
@@ -107,6 +120,9 @@ class Executor:
             raise
         _log.info("executor.deleted", deleted=str(intent.key), gone=deleted.gone)
 
+    def _options(self) -> WriteOptions | None:
+        return WriteOptions(requester=self._user) if self._user else None
+
     def _is_another(self, key: ObjectKey, uid: Uid) -> bool:
         try:
             return self._registry.get(key).uid != uid
@@ -117,6 +133,18 @@ class Executor:
         await self._registry.record(
             intent.about, intent.type, intent.reason, intent.message, intent.component
         )
+
+
+def controller_user(name: str) -> dict[str, Any]:
+    """A controller as policies know it: "replicaset-controller" is a service account.
+
+    Source: Kubernetes docs, "Using RBAC Authorization", "Roles for built-in controllers".
+    """
+    group = "system:serviceaccounts"
+    return {
+        "username": f"system:serviceaccount:kube-system:{name}",
+        "groups": [group, f"{group}:kube-system", "system:authenticated"],
+    }
 
 
 async def together(run: Iterable[Coroutine[Any, Any, None]]) -> None:

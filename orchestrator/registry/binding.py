@@ -1,10 +1,13 @@
 """Putting a pod on a node, once. Source: Kubernetes API, core/v1 Binding; pod storage assignPod."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.api.admission.question import Question
 from orchestrator.kit.clock import Clock, rfc3339
 from orchestrator.kit.ids import ObjectKey
-from orchestrator.registry import faults, strategy
+from orchestrator.registry import asking, faults, strategy
+from orchestrator.registry.options import WriteOptions
 from orchestrator.registry.writer import Writer
 from orchestrator.store.objects import Document, StoredObject
 from orchestrator.store.store import Store
@@ -18,8 +21,12 @@ class Binder:
         self._clock = clock
         self._writer = writer
 
-    async def bind(self, key: ObjectKey, node_name: str) -> StoredObject:
+    async def bind(
+        self, key: ObjectKey, node_name: str, requester: Mapping[str, Any] | None = None
+    ) -> StoredObject:
         """See `Registry.bind`."""
+        if requester and self._writer.policies.hooks:
+            self._writer.policies.review(_question(key, node_name, requester), [])
         async with self._writer.locks.hold(key):
             stored = self._store.get(key)
             if stored is None:
@@ -38,6 +45,17 @@ class Binder:
             _set_scheduled(document, rfc3339(self._clock.wall()))
             strategy.count_generation(faults.resource_of(key.resource), stored.doc, document)
             return await self._writer.commit(key, stored, document, dry_run=False)
+
+
+def _question(key: ObjectKey, node_name: str, requester: Mapping[str, Any]) -> Question:
+    body: Document = {
+        "kind": "Binding",
+        "apiVersion": "v1",
+        "metadata": {"name": key.name, "namespace": key.namespace},
+        "target": {"kind": "Node", "name": node_name},
+    }
+    row, options = faults.resource_of(key.resource), WriteOptions(requester=requester)
+    return asking.body(row, key, "binding", body, options)
 
 
 def _set_scheduled(document: Document, now: str) -> None:

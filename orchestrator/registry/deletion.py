@@ -10,7 +10,7 @@ from typing import Final
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError, NotFound
 from orchestrator.kit.ids import ObjectKey
-from orchestrator.registry import admission, faults, strategy
+from orchestrator.registry import admission, asking, faults, strategy
 from orchestrator.registry.lifecycle import plan_delete
 from orchestrator.registry.options import Deleted, DeleteOptions
 from orchestrator.registry.writer import Writer
@@ -40,6 +40,11 @@ class Deleter:
             if refusal is not None:
                 raise refusal
             document = stored.thawed()
+            policies = self._writer.policies
+            if policies.hooks and options.requester:
+                row = faults.resource_of(key.resource, policies.catalog.current)
+                question = asking.deletion(row, key, stored.doc, options)
+                policies.review(question, options.warnings)
             gone = plan_delete(key.resource, document, options, self._clock.wall())
             if gone and not options.dry_run:
                 last = Delete(key, stored.revision, Draft.of(document))

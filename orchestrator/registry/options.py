@@ -43,7 +43,8 @@ class WriteOptions:
         asked: the row whose version the document or patch is in; None: the stored one's.
         recorded_as: subresource that the write came by, where it is none of the registry's (scale).
         review: the last word before the write, of whoever knows who asks.
-        requester: who asks, as authentication.k8s.io UserInfo; for objects that say who made them.
+        requester: who asks, as authentication.k8s.io UserInfo: for objects that say who made them,
+            and for admission policies; empty for the server itself, whom these do not mean.
     """
 
     dry_run: bool = False
@@ -66,6 +67,10 @@ class DeleteOptions:
         uid: precondition; None for any.
         expected: precondition on the revision; None for any.
         dry_run: do everything but store.
+        asked: the row of the request's version; None: the stored one's.
+        requester: who asks, as authentication.k8s.io UserInfo; empty for the server itself, whom
+            admission policies do not mean.
+        warnings: the registry appends sentences for `Warning:` headers here.
     """
 
     grace_s: int | None = None
@@ -73,6 +78,9 @@ class DeleteOptions:
     uid: Uid | None = None
     expected: Revision | None = None
     dry_run: bool = False
+    asked: Resource | None = None
+    requester: Mapping[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

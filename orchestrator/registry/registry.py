@@ -28,6 +28,7 @@ from orchestrator.registry.events import EventRecorder, EventType
 from orchestrator.registry.eviction import Evictor
 from orchestrator.registry.options import Deleted, DeleteOptions, Page, Patch, WriteOptions
 from orchestrator.registry.pages import read_page
+from orchestrator.registry.policies import AdmissionPolicies
 from orchestrator.registry.settings import RegistrySettings
 from orchestrator.registry.writer import Writer
 from orchestrator.store.objects import StoredObject
@@ -41,6 +42,7 @@ class Registry:
 
     Attributes:
         catalog: what is served right now.
+        policies: admission policies that are in force; every write of somebody asks them.
     """
 
     def __init__(
@@ -53,7 +55,8 @@ class Registry:
         chosen = settings or RegistrySettings()
         self._store = store
         self.catalog = LiveCatalog(store)
-        self._writer = Writer(store, clock, rng, chosen)
+        self.policies = AdmissionPolicies(store, self.catalog)
+        self._writer = Writer(store, clock, rng, chosen, self.policies)
         self._deleter = Deleter(store, clock, self._writer)
         self._binder = Binder(store, clock, self._writer)
         self._evictor = Evictor(store, clock, self._writer, self._deleter)
@@ -257,14 +260,21 @@ class Registry:
         items = self.list(resource, namespace, labels=labels, fields=fields).items
         return await self._deleter.delete_all(items, options or DeleteOptions())
 
-    async def bind(self, key: ObjectKey, node_name: str) -> StoredObject:
+    async def bind(
+        self, key: ObjectKey, node_name: str, *, requester: Mapping[str, Any] | None = None
+    ) -> StoredObject:
         """Sets a pod's node, once, and its PodScheduled condition; again with the same is fine.
+
+        Args:
+            key: of the pod.
+            node_name: where it is to run.
+            requester: whose choice admission policies are asked about, as UserInfo; None: nobody's.
 
         Raises:
             NotFound: no such pod.
             Conflict: it is on another node, or being deleted.
         """
-        return await self._binder.bind(key, node_name)
+        return await self._binder.bind(key, node_name, requester)
 
     async def record(
         self,

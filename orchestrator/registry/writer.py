@@ -27,13 +27,14 @@ from orchestrator.api.validation.kinds import validate_create, validate_update
 from orchestrator.kit.clock import Clock, rfc3339
 from orchestrator.kit.errors import AlreadyExists, BadRequest, Conflict, EntityTooLarge
 from orchestrator.kit.ids import ObjectKey, Revision
-from orchestrator.registry import faults, managing, strategy
+from orchestrator.registry import asking, faults, managing, strategy
 from orchestrator.registry.admitter import Admitter
 from orchestrator.registry.allocation import ServiceAllocator
 from orchestrator.registry.documents import admit_document, fill_in, without_nulls
 from orchestrator.registry.locks import KeyLocks
 from orchestrator.registry.moulds import Make, Mould, Moulds, make_of
 from orchestrator.registry.options import Patch, WriteOptions
+from orchestrator.registry.policies import AdmissionPolicies
 from orchestrator.registry.quotas import QuotaLedger
 from orchestrator.registry.settings import RegistrySettings
 from orchestrator.store.objects import Delete, Document, Draft, Put, StoredObject, StoreEvent
@@ -58,6 +59,7 @@ class Writer:
         clock: Clock,
         rng: random.Random,
         settings: RegistrySettings,
+        policies: AdmissionPolicies,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -65,6 +67,7 @@ class Writer:
         self._settings = settings
         self._allocator = ServiceAllocator(store, settings)
         self._admitter = Admitter(store, settings)
+        self.policies = policies
         self.quotas = QuotaLedger(store, clock)
         self.locks = KeyLocks()
         self._moulds = Moulds()
@@ -135,6 +138,8 @@ class Writer:
             return None
         if self.quotas.limits(namespace):
             return None
+        if self.policies.hooks and options.requester:
+            return None
         surroundings = self._admitter.surroundings(source, namespace)
         return make_of(source, namespace, options, *surroundings) if surroundings else None
 
@@ -192,6 +197,9 @@ class Writer:
             options.review(key, document, None)
         async with self.locks.hold(key):
             self._admitter.require_place(key, document)
+            if self.policies.hooks and options.requester:
+                question = asking.creation(resource, key, document, options)
+                self.policies.review(question, options.warnings)
             if self._store.get(key) is not None:
                 raise faults.already_exists(key)
             self.quotas.charge(key, document, is_new=True, dry_run=options.dry_run)
@@ -248,6 +256,7 @@ class Writer:
             subresource,
             options,
             is_private=True,
+            patches=True,
         )
 
     async def apply(
@@ -315,11 +324,13 @@ class Writer:
         *,
         records_managers: bool = True,
         is_private: bool = False,
+        patches: bool = False,
     ) -> StoredObject:
         """Changes an object by a function; again on a race that the change does not mind.
 
         With `records_managers` off the function gives the entries of managers with the document;
         with `is_private` on, what it gives is nobody else's, and is not copied.
+        `patches` is what admission policies are told of the request.
 
         Raises:
             NotFound: no such object.
@@ -349,6 +360,19 @@ class Writer:
                     )
                 else:
                     wanted["metadata"] = {**wanted["metadata"], "managedFields": entries}
+                if self.policies.hooks and options.requester:
+                    self.policies.review(
+                        asking.change(
+                            resource,
+                            key,
+                            current,
+                            wanted,
+                            subresource,
+                            options,
+                            patches=patches or not records_managers,
+                        ),
+                        options.warnings,
+                    )
                 if strategy.same(current, wanted):
                     return stored
                 if options.review is not None:

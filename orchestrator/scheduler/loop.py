@@ -44,6 +44,8 @@ from orchestrator.scheduler.waiting import Change, Waiting
 from orchestrator.store.objects import StoredObject, StoreEvent
 
 _log: Final = structlog.get_logger("scheduler")
+_USER: Final = {"username": "system:kube-scheduler", "groups": ["system:authenticated"]}
+"""As whom admission policies know it."""
 BUDGETS: Final = "poddisruptionbudgets.policy"
 COMPONENT: Final = "default-scheduler"
 _RETRY_S: Final = 0.5
@@ -65,7 +67,7 @@ class Scheduler:
         settings: SchedulerSettings | None = None,
     ) -> None:
         self._registry = registry
-        self._executor = Executor(registry)
+        self._executor = Executor(registry, _USER)
         self._informers = informers
         self._snapshot: Snapshot = informers.snapshot
         self._clock = clock
@@ -204,7 +206,7 @@ class Scheduler:
 
     async def _bind(self, pod: Pending, decision: Bind) -> None:
         try:
-            await self._registry.bind(decision.key, decision.node)
+            await self._registry.bind(decision.key, decision.node, requester=_USER)
         except (Conflict, NotFound):
             self._take_back(pod)  # bound by somebody else, being deleted or gone
             return

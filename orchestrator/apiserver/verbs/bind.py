@@ -5,6 +5,7 @@ from orchestrator.apiserver.bodies import read_document
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.verbs.asking import ask_about_body
 from orchestrator.apiserver.verbs.read import key_of
 from orchestrator.apiserver.verbs.write import require_same_name, require_type
 from orchestrator.kit.errors import Cause, Invalid
@@ -33,7 +34,9 @@ async def bind(services: Services, request: Request, path: ObjectPath) -> Answer
             kind="Binding",
             causes=(Cause(reason, message, field),),
         )
-    if request.query.text("dryRun") != "All":
+    dry_run = request.query.text("dryRun") == "All"
+    ask_about_body(services, request, path, body, dry_run=dry_run)
+    if not dry_run:
         await services.registry.bind(key_of(path), node)
     status = {
         "kind": "Status",

@@ -1,5 +1,6 @@
 """DELETE of one object or of a collection, and eviction. Source: meta/v1 DeleteOptions."""
 
+from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
@@ -11,6 +12,7 @@ from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.selectors import read_filter
 from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.verbs.asking import ask_about_body
 from orchestrator.apiserver.verbs.read import key_of
 from orchestrator.apiserver.verbs.write import require_same_name, require_type
 from orchestrator.kit.errors import BadRequest, Cause, Invalid
@@ -32,7 +34,7 @@ async def delete(services: Services, request: Request, path: ObjectPath) -> Answ
         Conflict: a precondition does not hold.
     """
     wanted = answer_format(request.header(b"accept"))
-    options = await delete_options(services, request)
+    options = await _asked_options(services, request, path)
     deleted = await services.registry.delete(key_of(path), options=options)
     resource = path.resource
     if not deleted.gone or resource.resource in _SHOWN_WHEN_GONE:
@@ -50,7 +52,7 @@ async def delete_collection(services: Services, request: Request, path: ObjectPa
     """Everything that the selectors choose: 200 with the list of what was deleted."""
     wanted = answer_format(request.header(b"accept"))
     chosen = read_filter(request.query, path.resource)
-    options = await delete_options(services, request)
+    options = await _asked_options(services, request, path)
     deleted = await services.registry.delete_collection(
         path.resource.resource,
         path.namespace,
@@ -73,6 +75,7 @@ async def evict(services: Services, request: Request, path: ObjectPath) -> Answe
         raise BadRequest("deleteOptions must be an object")
     dry_run = "All" in (request.query.text("dryRun"), *_texts((inner or {}).get("dryRun")))
     options = _options(inner or {}, dry_run=dry_run)
+    ask_about_body(services, request, path, body, dry_run=dry_run)
     await services.registry.evict(key_of(path), options=options)
     status = {
         "kind": "Status",
@@ -82,6 +85,17 @@ async def evict(services: Services, request: Request, path: ObjectPath) -> Answe
         "code": 201,
     }
     return json_answer(status, 201)
+
+
+async def _asked_options(services: Services, request: Request, path: ObjectPath) -> DeleteOptions:
+    """As `delete_options`, with who asks for what."""
+    options = await delete_options(services, request)
+    return replace(
+        options,
+        asked=path.resource,
+        requester=request.identity.document(),
+        warnings=request.warnings,
+    )
 
 
 async def delete_options(services: Services, request: Request) -> DeleteOptions:

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.api.patch import json_patch, merge_patch
 from orchestrator.api.resources import Resource
-from orchestrator.api.scale import read_scale, replicas_patch
+from orchestrator.api.scale import replicas_patch, scale_document
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document
 from orchestrator.apiserver.forms import in_version
@@ -29,8 +29,6 @@ from orchestrator.apiserver.verbs.write import (
 from orchestrator.kit.errors import BadRequest, Cause, Invalid
 from orchestrator.registry.options import Patch, WriteOptions
 from orchestrator.store.objects import Document, StoredObject
-
-_SHOWN_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
 async def get_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
@@ -72,19 +70,7 @@ def scale_of(resource: Resource, item: StoredObject) -> Document:
     Raises:
         ApiError: a custom object has no replicas where its definition says they are.
     """
-    document = in_version(resource, item).doc
-    found = read_scale(resource, document)
-    status: Document = {"replicas": found.observed}
-    if found.selector:
-        status["selector"] = found.selector
-    meta = document["metadata"]
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {key: meta[key] for key in _SHOWN_META if key in meta},
-        "spec": {"replicas": found.replicas},
-        "status": status,
-    }
+    return scale_document(resource, in_version(resource, item).doc)
 
 
 async def _set(

@@ -12,6 +12,7 @@ from orchestrator.apiserver.bodies import read_document
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
+from orchestrator.apiserver.verbs.asking import ask_about_body
 from orchestrator.apiserver.verbs.read import key_of
 from orchestrator.apiserver.verbs.write import metadata_of, require_type
 from orchestrator.kit.clock import rfc3339
@@ -51,6 +52,7 @@ async def create_token(services: Services, request: Request, path: ObjectPath) -
         )
     wish = _read(body)
     bound = _bound_object(services, path, wish.bound) if wish.bound else None
+    ask_about_body(services, request, path, body)
     spec: Document = {
         "audiences": wish.audiences or [services.accounts.issuer],
         "expirationSeconds": wish.lifetime_s,

@@ -36,3 +36,5 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=stream or sys.stderr)
+    # an expression that fails is an answer for who asked, no news for who runs the server
+    logging.getLogger("cel").setLevel(logging.CRITICAL)

@@ -7,7 +7,9 @@ import pytest
 
 from orchestrator.api.resources import by_path, by_resource
 from orchestrator.kit.ids import ObjectKey
+from orchestrator.registry.catalog import LiveCatalog
 from orchestrator.registry.options import Patch, WriteOptions
+from orchestrator.registry.policies import AdmissionPolicies
 from orchestrator.registry.settings import RegistrySettings
 from orchestrator.registry.writer import Writer
 
@@ -19,7 +21,8 @@ METRICS = "autoscaling.alpha.kubernetes.io/metrics"
 
 @pytest.fixture
 def writer(registry, store, clock):
-    return Writer(store, clock, random.Random(3), RegistrySettings())
+    policies = AdmissionPolicies(store, LiveCatalog(store))
+    return Writer(store, clock, random.Random(3), RegistrySettings(), policies)
 
 
 def asked():
