@@ -59,11 +59,16 @@ def program(text: str) -> Any:
         raise _as_value_error(error) from error
 
 
-def context(variables: Mapping[str, Any]) -> Any:
-    """What expressions run in: variables by name, and Kubernetes' functions."""
+def bare_context() -> Any:
+    """What expressions run in, with nothing in it yet."""
     import cel
 
-    made = cel.Context()
+    return cel.Context()
+
+
+def context(variables: Mapping[str, Any]) -> Any:
+    """What expressions run in: variables by name, and Kubernetes' functions."""
+    made = bare_context()
     for name, value in variables.items():
         made.add_variable(name, value)
     for name, function in FUNCTIONS.items():

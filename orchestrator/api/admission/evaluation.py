@@ -12,8 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestrator.api import expressions
-from orchestrator.api.admission.expression import OBJECT, OLD, PARAMS, Expression, function_of
+from orchestrator.api.admission.expression import (
+    OBJECT,
+    OLD,
+    PARAMS,
+    Expression,
+    Reach,
+    function_of,
+    united,
+    within,
+)
 from orchestrator.api.admission.policy import Policy, Validation
+from orchestrator.api.custom.functions import FUNCTIONS
 
 MOST_MESSAGE_BYTES: Final = 5 * 1024
 MOST_VARIABLE: Final = 1_000_000
@@ -50,30 +60,41 @@ class Scene:
 
     def __init__(self, values: Document, functions: Functions) -> None:
         self._values = values
+        self._functions = functions
+        self._known: set[str] = set()
+        self._reach: Reach = {}
+        self._given: dict[str, Any] = {}
         self._lengths: dict[str, int] = {}
-        self._given: dict[str, bool] = {}
-        self.context: Final = expressions.context({})
-        for name, function in functions.items():
-            self.context.add_function(name, function)
+        self.context: Final = expressions.bare_context()
 
     def prepare(self, policy: Policy, params: Document | None) -> None:
         """Gives the expressions of a policy what they use."""
+        for name in policy.functions - self._known:
+            function = self._functions.get(name) or FUNCTIONS.get(name)
+            if function is not None:  # else the library's own
+                self.context.add_function(name, function)
+        self._known |= policy.functions
+        reach = united(self._reach, policy.reach)
+        if reach != self._reach:
+            self._reach = reach
+            for name in (OBJECT, OLD):
+                self._given.pop(name, None)
         for name in policy.roots:
             if name == PARAMS:
-                self.context.add_variable(PARAMS, params)
-                self._lengths[PARAMS] = expressions.longest(params)
-                continue
-            with_managers = policy.reaches_managers or name not in {OBJECT, OLD}
-            if self._given.get(name, False) or (name in self._given and not with_managers):
-                continue
-            value = self._values.get(name)
-            self.context.add_variable(name, value if with_managers else _unmanaged(value))
-            self._given[name] = with_managers
+                self._give(PARAMS, params)
+            elif name not in self._given:
+                value = self._values.get(name)
+                self._give(name, within(reach, value) if name in {OBJECT, OLD} else value)
+
+    def _give(self, name: str, value: Any) -> None:
+        self.context.add_variable(name, value)
+        self._given[name] = value
+        self._lengths.pop(name, None)
 
     def longest(self, name: str) -> int:
         """The longest list or map of a value."""
         if name not in self._lengths:
-            self._lengths[name] = expressions.longest(self._values.get(name))
+            self._lengths[name] = expressions.longest(self._given.get(name))
         return self._lengths[name]
 
 
@@ -206,15 +227,6 @@ def _spoken(run: _Run, expression: Expression | None) -> str:
         return ""
     text = found.strip() if isinstance(found, str) else ""
     return "" if "\n" in text or len(text.encode()) > MOST_MESSAGE_BYTES else text
-
-
-def _unmanaged(document: Any) -> Any:
-    """A document without `metadata.managedFields`, which are the bigger part of many objects."""
-    meta = document.get("metadata") if isinstance(document, Mapping) else None
-    if not isinstance(meta, Mapping) or "managedFields" not in meta:
-        return document
-    kept = {name: value for name, value in meta.items() if name != "managedFields"}
-    return {**document, "metadata": kept}
 
 
 def _size(value: Any) -> int:

@@ -2,13 +2,14 @@
 
 The library finds out at run time only that a name means nothing; Kubernetes says so when a policy
 is written, and so does this module. `variables.x` becomes a call of `variables__x()`, so that a
-variable is worked out when, and only when, an expression gets to it.
+variable is worked out when, and only when, an expression gets to it. Putting an object into the
+library's form costs more than most expressions, so it is told what each can reach.
 
 Source: Kubernetes docs, "Validation Expression", "Variable composition".
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +24,9 @@ PARAMS: Final = "params"
 NAMESPACE: Final = "namespaceObject"
 AUTHORIZER: Final = "authorizer"
 VARIABLES: Final = "variables"
+
+Reach = Mapping[str, Any] | None
+"""The fields of objects that are looked at, by name, with those below them; None is everything."""
 
 _ALWAYS: Final = frozenset({OBJECT, OLD, REQUEST, NAMESPACE})
 _TYPES: Final = frozenset({
@@ -45,11 +49,10 @@ _LITERAL_OR_VARIABLE: Final = re.compile(
     rf"({expressions.LITERALS.pattern})|(?<![\w.])variables\s*\.\s*(\w+)", re.DOTALL
 )
 _WORD: Final = re.compile(r"[A-Za-z]\w*")
-_WHOLE: Final = re.compile(
-    r"(?<![\w.])(?:object|oldObject)\b(?!\s*(?:\.\s*[A-Za-z_]|[!=]=\s*null\b))"
-    r"|\bmetadata\b(?!\s*\.\s*[A-Za-z_])|\bmanagedFields\b"
+_CHAIN: Final = re.compile(
+    r"(?<![\w.])(?:object|oldObject)\b((?:\s*\.\s*[A-Za-z_]\w*)*)(\s*\(|\s*[!=]=\s*null\b)?"
 )
-"""Where an expression can get at all of an object, or of its metadata."""
+"""Where an expression gets at an object: the fields that follow, and what follows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,18 @@ class Expression:
         program: of the library.
         roots: which of object, oldObject, request, ... it uses.
         variables: the names of the variables that it uses.
+        functions: the names of the functions that it calls.
         walks: how many walks over lists stand inside one another.
-        reaches_managers: whether it can get at metadata.managedFields.
+        reach: what it can get at of object and oldObject.
     """
 
     text: str
     program: Any
     roots: frozenset[str]
     variables: frozenset[str]
+    functions: frozenset[str]
     walks: int
-    reaches_managers: bool
+    reach: Reach
 
 
 def compiled(
@@ -102,7 +107,8 @@ def compiled(
     for name in sorted(names - known - _TYPES - bound):
         raise _undeclared(text, bare, name)
     callable_names = KNOWN | NAMES if AUTHORIZER in names & known else KNOWN
-    for name in sorted(set(program.functions()) - callable_names):
+    functions = frozenset(program.functions())
+    for name in sorted(functions - callable_names):
         if _WORD.fullmatch(name):
             raise _undeclared(text, bare, name)
     for found in _FIELD.finditer(bare):
@@ -115,9 +121,47 @@ def compiled(
         program=program,
         roots=frozenset(names & known),
         variables=frozenset(used),
+        functions=functions & callable_names,
         walks=expressions.depth(text),
-        reaches_managers="managedFields" in text or _WHOLE.search(bare) is not None,
+        reach=_reach(bare),
     )
+
+
+def _reach(bare: str) -> Reach:
+    reach: Reach = {}
+    for found in _CHAIN.finditer(bare):
+        fields = tuple(re.findall(r"\w+", found[1]))
+        follows = (found[2] or "").strip()
+        if follows.startswith("("):
+            fields = fields[:-1]  # a method, not a field
+        elif follows and not fields:
+            continue  # whether there is an object at all
+        reach = united(reach, _only(fields))
+    return reach
+
+
+def _only(fields: tuple[str, ...]) -> Reach:
+    reach: Reach = None
+    for name in reversed(fields):
+        reach = {name: reach}
+    return reach
+
+
+def united(one: Reach, other: Reach) -> Reach:
+    """What two reaches get at together."""
+    if one is None or other is None:
+        return None
+    made = dict(one)
+    for name, below in other.items():
+        made[name] = united(one[name], below) if name in one else below
+    return made
+
+
+def within(reach: Reach, value: Any) -> Any:
+    """The part of a value that a reach gets at; what is no object is taken whole."""
+    if reach is None or not isinstance(value, Mapping):
+        return value
+    return {name: within(below, value[name]) for name, below in reach.items() if name in value}
 
 
 def function_of(variable: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestrator.api.admission.expression import Expression, compiled
+from orchestrator.api.admission.expression import Expression, Reach, compiled, united
 from orchestrator.api.admission.matching import Constraints, constraints_of
 from orchestrator.api.labels import Selector, from_document
 
@@ -45,7 +45,8 @@ class Policy:
         variables: by name, in their order.
         validations: what it asks for.
         roots: which of object, oldObject, request, ... its expressions use.
-        reaches_managers: whether an expression can get at metadata.managedFields.
+        functions: the names of the functions that they call.
+        reach: what they can get at of object and oldObject.
     """
 
     name: str
@@ -56,7 +57,8 @@ class Policy:
     variables: Mapping[str, Expression]
     validations: tuple[Validation, ...]
     roots: frozenset[str] = frozenset()
-    reaches_managers: bool = False
+    functions: frozenset[str] = frozenset()
+    reach: Reach = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,14 @@ def policy_of(document: Document) -> Policy:
         validations=validations,
     )
     every = tuple(_all(made))
+    reach: Reach = {}
+    for expression in every:
+        reach = united(reach, expression.reach)
     return replace(
         made,
         roots=frozenset().union(*(one.roots for one in every)),
-        reaches_managers=any(one.reaches_managers for one in every),
+        functions=frozenset().union(*(one.functions for one in every)),
+        reach=reach,
     )
 
 
