@@ -7,7 +7,7 @@ refuses or lets pass, as its failurePolicy says.
 Source: Kubernetes docs, "Validating Admission Policy", "Failure Policy", "Message expression".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,8 +26,8 @@ from orchestrator.api.admission.policy import Policy, Validation
 from orchestrator.api.custom.functions import FUNCTIONS
 
 MOST_MESSAGE_BYTES: Final = 5 * 1024
-MOST_VARIABLE: Final = 1_000_000
-"""Characters and items of a variable's value."""
+MOST_VARIABLE: Final = 100_000
+"""Items, and 64 characters, of a variable's value."""
 
 Document = Mapping[str, Any]
 Functions = Mapping[str, Callable[..., Any]]
@@ -91,6 +91,10 @@ class Scene:
         self._given[name] = value
         self._lengths.pop(name, None)
 
+    def size(self, roots: Iterable[str], further: Iterable[int]) -> int:
+        """Of the biggest of some values; and of `further`."""
+        return max([1, *further, *(_size(self._given.get(name)) for name in roots)])
+
     def longest(self, name: str) -> int:
         """The longest list or map of a value."""
         if name not in self._lengths:
@@ -133,8 +137,7 @@ class _Run:
     def _pay(self, expression: Expression) -> None:
         if not expression.walks:
             return
-        lengths = [self.scene.longest(name) for name in expression.roots]
-        self.steps += max([self.longest, *lengths]) ** expression.walks
+        self.steps += self._longest_of(expression) ** expression.walks
         if self.steps > expressions.MOST_STEPS:
             raise _Spent(expressions.OUT_OF_BUDGET)
 
@@ -154,6 +157,8 @@ class _Run:
         expression = self.policy.variables[name]
         try:
             self._pay(expression)
+            if expression.maps and self._made_size(expression) > expressions.MOST_STEPS:
+                return ValueError(expressions.OUT_OF_BUDGET)
             found = expressions.run(expression.program, self.scene.context)
         except ValueError as error:
             return error
@@ -161,6 +166,15 @@ class _Run:
             return ValueError("its value is too big")
         self.longest = max(self.longest, expressions.longest(found))
         return found
+
+    def _made_size(self, expression: Expression) -> int:
+        """How big the value of a variable can be that puts parts of objects into a list."""
+        known = [_size(one) for one in self.known.values()]
+        return self.scene.size(expression.roots, known) * self._longest_of(expression)
+
+    def _longest_of(self, expression: Expression) -> int:
+        lengths = [self.scene.longest(name) for name in expression.roots]
+        return max([self.longest, *lengths])
 
 
 def decide(policy: Policy, scene: Scene, params: Document | None) -> list[Denial]:
@@ -230,8 +244,9 @@ def _spoken(run: _Run, expression: Expression | None) -> str:
 
 
 def _size(value: Any) -> int:
+    """How many items a value has, a long text counting as several."""
     if isinstance(value, str | bytes):
-        return len(value)
+        return 1 + len(value) // 64
     if isinstance(value, dict):
         return len(value) + sum(_size(one) for pair in value.items() for one in pair)
     if isinstance(value, list):

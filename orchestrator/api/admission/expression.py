@@ -39,10 +39,7 @@ _FIELDS: Final = {
     }),
     NAMESPACE: frozenset({"metadata", "spec", "status"}),
 }  # fmt: skip
-_BOUND: Final = re.compile(
-    r"\.\s*(?:all|exists|exists_one|existsOne|filter|map)\s*\(\s*(\w+)\s*,"
-    r"(?:\s*(\w+)\s*,(?=[^()]*,))?"
-)
+_BOUND: Final = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|filter|map)\s*\(\s*(\w+)\s*,")
 _FIELD: Final = re.compile(r"(\.\s*)?\b(request|namespaceObject)\s*\.\s*(\w+)")
 _VARIABLE: Final = re.compile(r"(\.\s*)?\bvariables\b(?:\s*\.\s*(\w+))?")
 _LITERAL_OR_VARIABLE: Final = re.compile(
@@ -66,6 +63,7 @@ class Expression:
         variables: the names of the variables that it uses.
         functions: the names of the functions that it calls.
         walks: how many walks over lists stand inside one another.
+        maps: whether it makes lists.
         reach: what it can get at of object and oldObject.
     """
 
@@ -75,6 +73,7 @@ class Expression:
     variables: frozenset[str]
     functions: frozenset[str]
     walks: int
+    maps: bool
     reach: Reach
 
 
@@ -102,7 +101,7 @@ def compiled(
     used = {found[2] for found in _VARIABLE.finditer(bare) if not found[1]}
     _check_variables(text, bare, used, variables)
     known = _ALWAYS | ({PARAMS} if params else set()) | ({AUTHORIZER} if authorizer else set())
-    bound = {name for found in _BOUND.finditer(bare) for name in found.groups() if name}
+    bound = {found[1] for found in _BOUND.finditer(bare)}
     names = set(program.variables()) - {VARIABLES}
     for name in sorted(names - known - _TYPES - bound):
         raise _undeclared(text, bare, name)
@@ -123,6 +122,7 @@ def compiled(
         variables=frozenset(used),
         functions=functions & callable_names,
         walks=expressions.depth(text),
+        maps=re.search(r"\bmap\b", bare) is not None,
         reach=_reach(bare),
     )
 

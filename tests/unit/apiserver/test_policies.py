@@ -3,10 +3,14 @@
 import pytest
 
 from orchestrator.api import expressions
+from orchestrator.api.resources import by_resource
 from orchestrator.kit.errors import Invalid
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile.executor import Executor, controller_user
 from orchestrator.reconcile.intents import Create, Delete
+from orchestrator.registry import asking, policies
+from orchestrator.registry.options import WriteOptions
+from orchestrator.registry.policies import AdmissionPolicies
 
 pytest.importorskip("cel")
 
@@ -14,6 +18,7 @@ GROUP = "/apis/admissionregistration.k8s.io/v1"
 POLICIES = f"{GROUP}/validatingadmissionpolicies"
 BINDINGS = f"{GROUP}/validatingadmissionpolicybindings"
 MAPS = "/api/v1/namespaces/default/configmaps"
+KEY = ObjectKey("configmaps", "default", "a")
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 
 
@@ -323,10 +328,21 @@ async def test_a_failure_is_a_refusal_unless_it_is_to_be_ignored(world):
 
 
 async def test_without_the_library_none_is_taken_and_stored_ones_refuse(world, monkeypatch):
-    monkeypatch.setattr(expressions, "available", lambda: False)
+    await bind(world, policy("old", "true"))
+    expressions.program.cache_clear()
+    for module in (expressions, policies):
+        monkeypatch.setattr(module, "available", lambda: False)
     refused = await world.client("POST", POLICIES, policy("a", "true"))
     assert refused.status == 422
     assert "pip install 'orch[cel]'" in refused.json["message"]
+    restarted = AdmissionPolicies(world.store, world.registry.catalog)
+    question = asking.creation(
+        by_resource("configmaps"), KEY, config(), WriteOptions(requester={"username": "ann"})
+    )
+    said = "ValidatingAdmissionPolicy 'old' denied request: failed to configure policy: "
+    with pytest.raises(Invalid, match=said):
+        restarted.review(question, [])
+    expressions.program.cache_clear()
 
 
 async def test_defaults_and_columns(world):
