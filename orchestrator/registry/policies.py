@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from orchestrator.api.admission import authority, evaluation
 from orchestrator.api.admission.expression import AUTHORIZER, NAMESPACE, OBJECT, OLD, REQUEST
-from orchestrator.api.admission.matching import Constraints, constraints_of, matched
+from orchestrator.api.admission.matching import ALL, Constraints, constraints_of, matched
 from orchestrator.api.admission.policy import (
     Binding,
     Params,
@@ -102,6 +102,16 @@ class AdmissionPolicies:
             if item.key.name in bound:
                 hooks.append(_bound(hook, bound[item.key.name]))
         self.hooks = tuple(hooks)
+
+    def concern(self, resource: Resource) -> bool:
+        """Whether a policy may be about objects of a row; False is certain."""
+        wanted = {ALL, resource.plural}
+        return any(
+            plural in wanted
+            for hook in self.hooks
+            for rule in hook.constraints.rules
+            for plural, _ in rule.resources
+        )
 
     def review(self, question: Question, warnings: list[str]) -> None:
         """Asks every policy.

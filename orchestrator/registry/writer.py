@@ -138,7 +138,7 @@ class Writer:
             return None
         if self.quotas.limits(namespace):
             return None
-        if self.policies.hooks and options.requester:
+        if options.requester and self.policies.concern(resource):
             return None
         surroundings = self._admitter.surroundings(source, namespace)
         return make_of(source, namespace, options, *surroundings) if surroundings else None

@@ -123,6 +123,20 @@ async def test_every_way_to_write_is_asked_about(world, write):
     assert refused.json["message"].endswith("denied request: no passwords")
 
 
+async def test_pods_of_one_make_are_each_asked_about(world):
+    path = "/api/v1/namespaces/default/pods"
+
+    def pod(name):
+        spec = {"containers": [{"name": "c", "image": "i"}]}
+        return {"metadata": {"name": name}, "spec": spec}
+
+    for name in ("a", "b", "c"):
+        await world.create(path, pod(name))
+    await bind(world, policy("c", "object.metadata.name != 'd'", rule("pods")))
+    assert (await world.client("POST", path, pod("d"))).status == 422
+    assert (await world.client("POST", path, pod("e"))).status == 201
+
+
 async def test_deletes_and_collections_of_them(world):
     for name in ("a", "b"):
         await world.create(MAPS, config(name, labels={"keep": str(name == "a").lower()}))
