@@ -20,6 +20,7 @@ def policy(namespace, **spec):
                 "apiVersions": ["v1"],
                 "operations": ["CREATE", "UPDATE"],
                 "resources": ["deployments", "deployments/scale"],
+                "scope": "*",
             }
         ],
     }
