@@ -16,6 +16,7 @@ from orchestrator.apiserver.negotiation import (
     media_type,
     patch_type,
 )
+from orchestrator.apiserver.params import params_review
 from orchestrator.apiserver.paths import DEFAULT_NAMESPACE, ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
@@ -172,7 +173,9 @@ async def read_patch(services: Services, request: Request, resource: Resource) -
 
 def reviewed_options(services: Services, request: Request, path: ObjectPath) -> WriteOptions:
     """As `write_options`, with the look at the finished object that depends on who asks."""
-    review = review_for(services.authorizer, request.identity, path)
+    identity = request.identity
+    review = review_for(services.authorizer, identity, path)
+    review = review or params_review(services, identity, path)
     return write_options(request, path.resource, review)
 
 

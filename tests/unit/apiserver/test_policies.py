@@ -295,6 +295,45 @@ async def test_controllers_are_asked_and_the_server_is_not(world):
     await asked.carry_out([Create("configmaps", "default", config("b"))])
 
 
+async def test_who_may_not_read_the_parameters_writes_no_policy_with_them(world):
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    rules = [
+        {"verbs": ["*"], "apiGroups": ["admissionregistration.k8s.io"], "resources": ["*"]},
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["configmaps"]},
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["s"]},
+    ]
+    await world.create(f"{rbac}/clusterroles", {"metadata": {"name": "r"}, "rules": rules})
+    bound = {
+        "metadata": {"name": "r"},
+        "roleRef": {"kind": "ClusterRole", "name": "r"},
+        "subjects": [{"kind": "User", "name": "ann"}],
+    }
+    await world.create(f"{rbac}/clusterrolebindings", bound)
+
+    async def write(path, document):
+        return (await world.client("POST", path, document, token="ann")).json
+
+    def of(kind, name):
+        return policy(name, "true", paramKind={"apiVersion": "v1", "kind": kind})
+
+    assert "spec" in await write(POLICIES, of("ConfigMap", "maps"))
+    refused = await write(POLICIES, of("Secret", "secrets"))
+    assert refused["message"].endswith(
+        'is invalid: spec.paramKind: Forbidden: user ann must have "get" permission on all '
+        "objects of the referenced paramKind (kind=Secret, apiVersion=v1)"
+    )
+    await world.create(POLICIES, of("Secret", "secrets"))
+    reference = {"name": "t", "namespace": "default", "parameterNotFoundAction": "Deny"}
+    refused = await write(BINDINGS, binding("secrets", paramRef=reference))
+    assert refused["message"].endswith(
+        'spec.paramRef: Forbidden: user ann does not have "get" permission on the object '
+        "referenced by paramRef"
+    )
+    refused = await write(BINDINGS, binding("later", paramRef=reference))
+    assert refused["reason"] == "Invalid"
+    assert "spec" in await write(BINDINGS, binding("secrets", paramRef=reference | {"name": "s"}))
+
+
 async def test_namespaces(world):
     match = {"namespaceSelector": {"matchLabels": {"env": "prod"}}}
     expression = "namespaceObject == null || namespaceObject.metadata.labels.env != 'prod'"
