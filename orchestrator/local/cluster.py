@@ -4,6 +4,7 @@
 The engine's labels are the only record; nothing else has to be kept in step.
 """
 
+import contextlib
 import ipaddress
 import shutil
 import threading
@@ -187,8 +188,9 @@ def down(name: str = DEFAULT_NAME, client: docker.DockerClient | None = None) ->
     for file in ("inventory.yaml", "known_hosts", "ssh_config"):
         (folder / file).unlink(missing_ok=True)
     shutil.rmtree(folder / "keys", ignore_errors=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    with contextlib.suppress(FileNotFoundError):  # somebody else may do the same at this moment
+        if not any(folder.iterdir()):
+            folder.rmdir()
     return cluster is not None or had_network
 
 

@@ -29,6 +29,9 @@ from orchestrator.local.names import (
 )
 
 READY_LIMIT_S: Final = 90
+REMOVAL_LIMIT_S: Final = 60
+_CONFLICT: Final = 409
+"""The engine's answer to who removes what is being removed."""
 
 CAPABILITIES: Final = (
     "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
@@ -201,9 +204,21 @@ def run_inside(client: docker.DockerClient, container: str, argv: Sequence[str])
 def remove_host(
     client: docker.DockerClient, cluster: str, node: str, *, keep_volume: bool = False
 ) -> None:
-    """Removes a host's container and, unless told otherwise, its engine's data; idempotent."""
+    """Removes a host's container and, unless told otherwise, its engine's data.
+
+    Idempotent, also while somebody else does the same: returns when the container is gone.
+
+    Raises:
+        docker.errors.APIError: the engine does not do it.
+    """
+    name = container_name(cluster, node)
     with contextlib.suppress(docker.errors.NotFound):
-        client.api.remove_container(container_name(cluster, node), force=True, v=True)
+        try:
+            client.api.remove_container(name, force=True, v=True)
+        except docker.errors.APIError as error:
+            if error.status_code != _CONFLICT:
+                raise
+            client.api.wait(name, timeout=REMOVAL_LIMIT_S, condition="removed")
     if not keep_volume:
         with contextlib.suppress(docker.errors.NotFound):
             client.api.remove_volume(volume_name(cluster, node), force=True)

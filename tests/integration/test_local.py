@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,20 +102,45 @@ def test_up_again_starts_what_was_lost_and_adds_hosts(new_rig, tmp_path):
     assert banner(grown.hosts[0]) == banner(grown.hosts[1]) == "SSH-"
 
 
-def test_a_cluster_whose_owner_died_is_swept(tmp_path):
-    name, folder = f"swept-{os.getpid()}", tmp_path / "c"
+def leave_behind(name, folder, nodes=1):
+    """A cluster whose owner is a process that has ended."""
     program = (
         "from pathlib import Path; from orchestrator.local import cluster, owner; "
-        f"cluster.up(1, name={name!r}, directory=Path({str(folder)!r}), "
+        f"cluster.up({nodes}, name={name!r}, directory=Path({str(folder)!r}), "
         "owner=owner.current_owner())"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_cluster_whose_owner_died_is_swept(tmp_path):
+    name, folder = f"swept-{os.getpid()}", tmp_path / "c"
+    leave_behind(name, folder)
     client = connect_engine()
     try:
         assert local.find(name, client) is not None
         assert name in local.sweep_dead(client)
         assert local.find(name, client) is None
         assert not client.networks.list(names=[network_name(name)])
+        assert not folder.exists()
+    finally:
+        local.down(name, client)
+        client.close()
+
+
+def test_two_who_sweep_at_once_do_not_fail(tmp_path):
+    name, folder = f"both-{os.getpid()}", tmp_path / "c"
+    leave_behind(name, folder, nodes=2)
+    client = connect_engine()
+    start = threading.Barrier(4)
+
+    def sweep(_):
+        start.wait()
+        local.sweep_dead(client)
+        return local.find(name, client)
+
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(sweep, range(4))) == [None] * 4
         assert not folder.exists()
     finally:
         local.down(name, client)
