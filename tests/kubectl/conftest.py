@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.kubectl.table import Results
+from tests.kubectl.table import ABSENT, Cell, Results
 from tests.rig.cluster import new_rig, rig, shared_rig, worker_suffix  # noqa: F401
 from tests.rig.images import ensure_busybox
 from tests.rig.kubectl import BINARIES, DEFAULT, Kubectl
 from tests.rig.served import Platform, start_platform, stop_platform
 
-RESULTS = pytest.StashKey[Results]()
+HERE = Path(__file__).parent
+RESULTS = Results()
+"""Of this run; its hooks are called without anything that could carry it."""
 
 
 def pytest_addoption(parser):
@@ -28,12 +30,25 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "command(text): the kubectl commands that the test is about")
-    config.stash[RESULTS] = Results()
+    config.addinivalue_line("markers", "since(minor): the command is not in older kubectl versions")
 
 
 def pytest_generate_tests(metafunc):
     if "version" in metafunc.fixturenames:
         metafunc.parametrize("version", _versions(metafunc.config), scope="session")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(HERE):  # several rollouts, on machines that have more to do
+            item.add_marker(pytest.mark.timeout(400))
+            _leave_out_what_is_newer(item)
+
+
+def _leave_out_what_is_newer(item) -> None:
+    since = item.get_closest_marker("since")
+    if since is not None and _number(item.callspec.params["version"]) < (1, since.args[0]):
+        item.add_marker(pytest.mark.skip(f"{ABSENT}: kubectl has it from 1.{since.args[0]} on"))
 
 
 def _versions(config) -> list[str]:
@@ -56,13 +71,26 @@ def pytest_runtest_makereport(item, call):
     version = getattr(item, "callspec", None) and item.callspec.params.get("version")
     if marker is not None and version:
         group = (item.module.__doc__ or "").partition(".")[0]
-        item.config.stash[RESULTS].note(group, marker.args[0], version, report)
+        cell = [group, marker.args[0], version, *item.location[:2]]
+        report.user_properties.append(("cell", cell))  # goes from a worker to whom it works for
+
+
+def pytest_runtest_logreport(report):
+    for name, value in report.user_properties:
+        if name == "cell":
+            group, command, version, *place = value
+            RESULTS.note(Cell(group, command, version, tuple(place)), report)
 
 
 def pytest_terminal_summary(terminalreporter, config):
     path = config.getoption("--write-table")
-    if path is not None:
-        path.write_text(config.stash[RESULTS].page(sorted(_versions(config), key=_number)))
+    if path is None:
+        return
+    versions = sorted(_versions(config), key=_number)
+    if missing := RESULTS.missing(versions):
+        terminalreporter.write_line(f"{path} is left as it is; not tried: {'; '.join(missing)}")
+    else:
+        path.write_text(RESULTS.page(versions))
         terminalreporter.write_line(f"wrote {path}")
 
 
