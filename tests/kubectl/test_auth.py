@@ -10,7 +10,7 @@ from tests.rig.watching import until
 pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
 
 
-@pytest.mark.command("`auth can-i`, `--list`, `--as`, `auth whoami`")
+@pytest.mark.command("`auth can-i`, `--list`, `--as`")
 def test_can_i(kubectl, bench):
     assert kubectl("auth", "can-i", "delete", "nodes").out == "yes\n"
     answer = kubectl.run("auth", "can-i", "delete", "nodes", "--as=nobody")
@@ -23,8 +23,15 @@ def test_can_i(kubectl, bench):
     assert kubectl("get", "pods", "--as=ann").code == 0
     said = kubectl.fails("get", "secrets", "--as=ann")
     assert 'User "ann" cannot list resource "secrets" in API group ""' in said
-    if bench.minor >= 28:
-        assert "system:masters" in kubectl("auth", "whoami").out
+
+
+@pytest.mark.command("`auth whoami`")
+@pytest.mark.since(28)
+def test_who_am_i(kubectl):
+    said = kubectl("auth", "whoami").rows
+    assert ["Username", "orch-admin"] in said
+    assert any("system:masters" in row[-1] for row in said)
+    assert ["Username", "ann"] in kubectl("auth", "whoami", "--as=ann").rows
 
 
 @pytest.mark.command("`auth reconcile`")
@@ -58,17 +65,39 @@ def test_token(kubectl, bench):
         f"--serviceaccount={bench.namespace}:robot",
     )
     until("the binding works", lambda: kubectl.run("get", "pods", *head).code == 0)
+    kubectl("create", "secret", "generic", "s", "--from-literal=a=b")
+    bound = kubectl(
+        "create", "token", "robot", "--bound-object-kind=Secret", "--bound-object-name=s"
+    )
+    head = ("--token", bound.out.strip(), "--user", "nobody")
+    assert kubectl.run("get", "pods", *head).code == 0
+    kubectl("delete", "secret", "s")
+    until("the token ends with its Secret", lambda: kubectl.run("get", "pods", *head).code == 1)
 
 
-@pytest.mark.command("`certificate approve|deny`, and the certificate's use")
-def test_certificate(kubectl, bench):
-    name = bench.namespace
-    bench.used.append(f"csr {name}")
-    key, request = bench.folder / "key", bench.folder / "csr"
+@pytest.mark.command("`set subject`")
+def test_set_subject(kubectl, bench):
+    kubectl("create", "rolebinding", "b", "--clusterrole=view", "--user=ann")
+    assert kubectl.run("auth", "can-i", "list", "pods", "--as=ben").code == 1
+    said = kubectl("set", "subject", "rolebinding", "b", "--user=ben", "--group=crew")
+    assert "subjects updated" in said.out
+    assert [s["name"] for s in kubectl.get("rolebinding", "b")["subjects"]] == [
+        "ann",
+        "ben",
+        "crew",
+    ]
+    assert kubectl("auth", "can-i", "list", "pods", "--as=ben").out == "yes\n"
+
+
+def signing_request(bench, user: str):
+    """A request's manifest for a client certificate; the key lies beside it."""
+    key, request = bench.folder / f"{user}.key", bench.folder / f"{user}.csr"
     subprocess.run(
         ["openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", request,
-         "-subj", "/O=devs/CN=dave"], check=True, capture_output=True,
+         "-subj", f"/O=devs/CN={user}"], check=True, capture_output=True,
     )  # fmt: skip
+    name = f"{bench.namespace}-{user}"
+    bench.used.append(f"csr {name}")
     document = {
         "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
         "metadata": {"name": name},
@@ -77,7 +106,13 @@ def test_certificate(kubectl, bench):
             "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"],
         },
     }  # fmt: skip
-    kubectl("create", "-f", bench.file("csr.yaml", document))
+    return name, key, bench.file("csr.yaml", document)
+
+
+@pytest.mark.command("`certificate approve|deny`, and the certificate's use")
+def test_certificate(kubectl, bench):
+    name, key, file = signing_request(bench, "dave")
+    kubectl("create", "-f", file)
     assert kubectl("get", "csr", name).rows[1][-1] == "Pending"
     assert "approved" in kubectl("certificate", "approve", name).out
     issued = until("issued", lambda: kubectl.get("csr", name).get("status", {}).get("certificate"))
@@ -86,3 +121,8 @@ def test_certificate(kubectl, bench):
     kubectl("config", "set-credentials", "dave", f"--client-certificate={bench.folder / 'crt'}",
             f"--client-key={key}")  # fmt: skip
     assert 'User "dave" cannot list' in kubectl.fails("get", "pods", "--user=dave")
+    name, _, file = signing_request(bench, "eve")
+    kubectl("create", "-f", file)
+    assert "denied" in kubectl("certificate", "deny", name).out
+    assert kubectl("get", "csr", name).rows[1][-1] == "Denied"
+    assert "certificate" not in kubectl.get("csr", name)["status"]

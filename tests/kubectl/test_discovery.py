@@ -3,6 +3,9 @@
 import json
 
 import pytest
+import yaml
+
+from tests.kubectl.manifests import config_map, pod
 
 pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
 
@@ -36,8 +39,22 @@ def test_api_resources(kubectl, tmp_path):
 @pytest.mark.command("`cluster-info`, `cluster-info dump`")
 def test_cluster_info(kubectl, bench):
     assert "is running at" in kubectl("cluster-info").out
-    dump = kubectl("cluster-info", "dump", "-o", "json", "--namespaces", bench.namespace).out
-    assert '"kind": "NodeList"' in dump
+    kubectl("apply", "-f", bench.file("p.yaml", pod(), config_map()))
+    kubectl("wait", "pod/p", "--for=condition=Ready", "--timeout=60s")
+    words = ("cluster-info", "dump", "--namespaces", bench.namespace)
+    assert '"kind": "NodeList"' in kubectl(*words).out
+    folder = bench.folder / "dump"
+    kubectl(*words, "-o", "yaml", "--output-directory", str(folder))
+    nodes = yaml.safe_load((folder / "nodes.yaml").read_text())["items"]
+    assert [node["metadata"]["name"] for node in nodes] == ["node-1", "node-2", "node-3"]
+    mine = folder / bench.namespace
+    assert {path.stem for path in mine.glob("*.yaml")} >= {
+        "events", "replication-controllers", "services", "daemonsets", "deployments",
+        "replicasets", "pods",
+    }  # fmt: skip
+    pods = yaml.safe_load((mine / "pods.yaml").read_text())["items"]
+    assert [found["metadata"]["name"] for found in pods] == ["p"]
+    assert "started\n" in (mine / "p" / "logs.txt").read_text()
 
 
 @pytest.mark.command("`explain KIND.FIELD`, `--recursive`, to any depth")
@@ -48,6 +65,8 @@ def test_explain(kubectl):
     assert "rollingUpdate" in kubectl("explain", "deployment.spec.strategy", "--recursive").out
     assert "schedule" in kubectl("explain", "cronjob.spec", "--api-version=batch/v1").out
     assert "does not exist" in kubectl.fails("explain", "pod.spec.nosuchfield")
+    old = kubectl("explain", "deploy.spec.replicas", "--output=plaintext-openapiv2").out
+    assert "Number of desired pods" in old
 
 
 @pytest.mark.command("unknown kinds are told")

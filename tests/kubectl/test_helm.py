@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.rig.kubectl import Kubectl
+from tests.rig.watching import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
 
@@ -16,6 +17,7 @@ CHART = Path(__file__).parent / "chart"
 BINARIES = sorted((Path(sys.prefix) / "share" / "kubectl").glob("helm.*"))
 PUBLIC = Path(sys.prefix) / "share/kubectl/ragleap_app_chart-0.3.2/helm/ragleap-app-chart"
 """A chart that somebody else wrote: deployments, services, budgets, policies, ingresses, scalers."""
+PODS = "app.kubernetes.io/instance=shop"
 NO_HELM = "NO HELM FOUND: run scripts/conformance, which fetches it; nothing was checked"
 
 
@@ -35,9 +37,22 @@ def releases(helm):
     return json.loads(helm("list", *every, "-o", "json").out)
 
 
-def page(kubectl, name="shop"):
-    pod = kubectl.get("pods", "-l", f"app.kubernetes.io/instance={name}")["items"][0]
-    return kubectl("exec", pod["metadata"]["name"], "--", "wget", "-qO-", "http://127.0.0.1/").out
+def pages(kubectl, selector, port):
+    """What the pods serve, those that are on their way out left aside."""
+    pods = kubectl.get("pods", "-l", selector)["items"]
+    staying = [pod["metadata"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    words = ("--", "wget", "-qO-", f"http://127.0.0.1:{port}/")
+    return {kubectl.run("exec", pod["name"], *words).out.strip() for pod in staying}
+
+
+def settles(kubectl, name, ready, selector, port, text):
+    """`helm --wait` is content when the new pods are ready; the old ones may still be there."""
+
+    def settled():
+        status = kubectl.get("deploy", name)["status"]
+        return status.get("readyReplicas") == ready and pages(kubectl, selector, port) == {text}
+
+    until(f"{name} has {ready} pods that say {text}", settled)
 
 
 @pytest.mark.command(
@@ -51,12 +66,11 @@ def test_a_release(helm, kubectl, bench):
     said = helm.run("install", "shop", chart, "--wait", "--timeout=60s", timeout=90)
     assert said.code == 0, said.err
     assert "The shop shop says hello." in said.out
-    assert kubectl.get("deploy", "shop")["status"]["readyReplicas"] == 2
+    settles(kubectl, "shop", 2, PODS, 80, "hello")
     jobs = {
         job["metadata"]["name"]: job["status"]["succeeded"] for job in kubectl.get("jobs")["items"]
     }
     assert jobs == {"shop-pre-install": 1, "shop-post-install": 1}
-    assert page(kubectl) == "hello"
     (listed,) = json.loads(helm("list", "-o", "json").out)
     assert (listed["name"], listed["status"], listed["revision"]) == ("shop", "deployed", "1")
     assert "deployed" in helm("status", "shop").out
@@ -65,8 +79,7 @@ def test_a_release(helm, kubectl, bench):
     words = ("--set", "message=again", "--set", "replicas=3", "--wait", "--timeout=60s")
     said = helm.run("upgrade", "shop", chart, *words, timeout=90)
     assert said.code == 0, said.err
-    assert kubectl.get("deploy", "shop")["status"]["readyReplicas"] == 3
-    assert page(kubectl) == "again"
+    settles(kubectl, "shop", 3, PODS, 80, "again")
     assert yaml.safe_load(helm("get", "values", "shop", "-o", "yaml").out) == {
         "message": "again",
         "replicas": 3,
@@ -146,14 +159,6 @@ def test_a_public_chart(helm, kubectl, bench):
     def values(message, **web):
         return ("-f", bench.file("values.yaml", public_values(message, **web)))
 
-    def shown():
-        pods = kubectl.get("pods", "-l", "app=web,release=shop")["items"]
-        name = next(
-            pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]
-        )
-        words = ("--", "wget", "-qO-", "http://127.0.0.1:8000/")
-        return kubectl("exec", name, *words).out.strip()
-
     wait = ("--wait", "--timeout=60s")
     said = helm.run("install", "shop", str(PUBLIC), *values("one"), *wait, timeout=90)
     assert said.code == 0, said.err
@@ -167,13 +172,11 @@ def test_a_public_chart(helm, kubectl, bench):
         "networkpolicy.networking.k8s.io/shop-web-deny-by-default",
         "networkpolicy.networking.k8s.io/shop-back-deny-by-default",
     }  # fmt: skip
-    assert kubectl.get("deploy", "shop-web")["status"]["readyReplicas"] == 2
-    assert shown() == "one"
+    settles(kubectl, "shop-web", 2, "app=web,release=shop", 8000, "one")
     more = values("two", replicaCount=3)
     said = helm.run("upgrade", "shop", str(PUBLIC), *more, *wait, timeout=90)
     assert said.code == 0, said.err
-    assert kubectl.get("deploy", "shop-web")["status"]["readyReplicas"] == 3
-    assert shown() == "two"
+    settles(kubectl, "shop-web", 3, "app=web,release=shop", 8000, "two")
     said = helm.run("rollback", "shop", "1", *wait, timeout=90)
     assert said.code == 0, said.err
     assert kubectl.get("deploy", "shop-web")["spec"]["replicas"] == 2

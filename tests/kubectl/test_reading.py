@@ -5,7 +5,15 @@ import json
 import pytest
 import yaml
 
-from tests.kubectl.manifests import config_map, container, deployment, pod, service
+from tests.kubectl.manifests import (
+    config_map,
+    container,
+    daemon_set,
+    deployment,
+    pod,
+    service,
+    stateful_set,
+)
 from tests.rig.watching import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
@@ -103,9 +111,25 @@ def test_watch(kubectl, bench):
         kubectl("delete", "cm", "two")
         seen.append(watch.stdout.readline().split()[:2])
     assert seen == [["ADDED", "one"], ["ADDED", "two"], ["MODIFIED", "one"], ["DELETED", "two"]]
+    label = ("get", "cm", "one", "-w", "-o", "jsonpath={.metadata.labels.x}{'\\n'}")
+    with kubectl.start(*label) as watch:
+        assert watch.stdout.readline() == "1\n"
+        kubectl("label", "cm", "one", "x=2", "--overwrite")
+        assert watch.stdout.readline() == "2\n"
+    with kubectl.start("get", "cm", "--watch-only", "--no-headers", "-v=6") as watch:
+        line_with(watch, "watch=true")
+        kubectl("create", "configmap", "three")
+        assert line_with(watch, "three").split()[0] == "three"
 
 
-@pytest.mark.command("`describe` pod, deployment, replicaset, service, node, namespace, …")
+def line_with(process, word: str) -> str:
+    """The next line of a process that has the word."""
+    return next(line for line in iter(process.stdout.readline, "") if word in line)
+
+
+@pytest.mark.command(
+    "`describe` pod, deployment, replicaset, service, node, namespace, configmap, secret, by prefix, …"
+)
 def test_describe(kubectl, bench):
     kubectl("apply", "-f", bench.file("w.yaml", deployment(), service(), config_map()))
     kubectl("rollout", "status", "deploy/web", "--timeout=40s")
@@ -124,10 +148,25 @@ def test_describe(kubectl, bench):
     assert "No resource quota." in kubectl("describe", "ns", bench.namespace).out
     assert "key:" in kubectl("describe", "cm", "settings").out
     assert "NotFound" in kubectl.fails("describe", "deploy", "missing")
+    by_prefix = kubectl("describe", "pod", "web-").out
+    assert by_prefix.count("\nControlled By:  ReplicaSet/web-") == 2
+    kubectl("create", "secret", "generic", "s", "--from-literal=key=12345")
+    assert "key:  5 bytes" in kubectl("describe", "secret", "s").out
+    kubectl("create", "sa", "robot")
+    assert "Tokens:" in kubectl("describe", "sa", "robot").out
+    kubectl("create", "ingress", "i", "--rule=shop.example/*=web:80")
+    assert "shop.example" in kubectl("describe", "ingress", "i").out
+    kubectl("create", "pdb", "b", "--selector=app=web", "--min-available=1")
+    assert "Min available:  1" in kubectl("describe", "pdb", "b").out
+    kubectl("create", "quota", "q", "--hard=pods=9")
+    until("counted", lambda: ["pods", "2", "9"] in kubectl("describe", "quota", "q").rows)
+    kubectl("create", "-f", bench.file("s.yaml", stateful_set("db", 0), daemon_set()))
+    assert "Replicas:           0 desired | 0 total" in kubectl("describe", "sts", "db").out
+    assert "Desired Number of Nodes Scheduled:" in kubectl("describe", "ds", "agent").out
 
 
-@pytest.mark.command("`events`, `get events`")
-def test_events(running):
+@pytest.mark.command("`events`, `--for`, `--types`, `-w`, `get events`")
+def test_events(running, bench):
     kubectl = running
     about = until(
         "Started", lambda: "Started" in (out := kubectl("events", "--for", "pod/p").out) and out
@@ -135,6 +174,15 @@ def test_events(running):
     assert "Scheduled" in about
     assert "Started" in kubectl("get", "events", "--field-selector", "involvedObject.name=p").out
     assert "Scheduled" in kubectl("get", "events.events.k8s.io").out
+    said = kubectl("events", "--for", "pod/p", "--types=Warning")
+    assert "Scheduled" not in said.out
+    with kubectl.start("events", "--for", "pod/q", "-w", "-v=6") as watch:
+        line_with(watch, "watch=true")
+        kubectl("apply", "-f", bench.file("q.yaml", pod("q", nodeSelector={"no": "where"})))
+        told = line_with(watch, "FailedScheduling")
+    assert "pod/q" in told.lower()
+    kubectl("wait", "pod/p", "--for=condition=Ready", "--timeout=30s")
+    assert "FailedScheduling" in kubectl("events", "--types=Warning").out
 
 
 @pytest.mark.command("`top node`, `top pod`, `--containers`, `-A`, `-l`, `--sort-by`")
@@ -164,19 +212,55 @@ def test_top(kubectl, bench):
     assert rows[1][2].endswith("%")
 
 
-@pytest.mark.command("`logs`, `-f`, `--previous`, `--tail`, `--since`, `-l`, `--timestamps`")
+@pytest.mark.command(
+    "`logs`, `--tail`, `--since`, `-l`, `--timestamps`, `--all-containers`, `deploy/x`"
+)
 def test_logs(kubectl, bench):
     script = (
         "for n in 1 2 3; do echo line $n; done; trap 'exit 0' TERM; while :; do sleep 0.1; done"
     )
-    kubectl("apply", "-f", bench.file("p.yaml", pod(script=script)))
-    kubectl("wait", "pod/p", "--for=condition=Ready", "--timeout=30s")
-    assert kubectl("logs", "p").lines == ["line 1", "line 2", "line 3"]
+    made = pod(script=script)
+    made["spec"]["containers"].append(container("side", script))
+    kubectl("apply", "-f", bench.file("p.yaml", made, deployment(script=script)))
+    kubectl("wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    lines = ["line 1", "line 2", "line 3"]
+    assert kubectl("logs", "p", "-c", "side").lines == lines
+    assert kubectl("logs", "p").lines == lines
     assert kubectl("logs", "p", "--tail=1").lines == ["line 3"]
+    assert kubectl("logs", "p", "--all-containers").lines == lines * 2
     assert kubectl("logs", "-l", "app=p", "--prefix").lines[0] == "[pod/p/c] line 1"
-    assert kubectl("logs", "p", "--timestamps").lines[0].endswith("Z line 1")
+    pods = kubectl.get("pods", "-l", "app=web")["items"]
+    every = kubectl("logs", "-l", "app=web", "--prefix", "--tail=1").lines
+    assert sorted(every) == sorted(f"[pod/{p['metadata']['name']}/c] line 3" for p in pods)
+    assert kubectl("logs", "deploy/web").lines == lines
+    stamped = kubectl("logs", "p", "--timestamps").lines
+    assert stamped[0].endswith("Z line 1")
+    assert kubectl("logs", "p", f"--since-time={stamped[0].split()[0]}").lines == lines
+    assert kubectl("logs", "p", "--since-time=2999-01-01T00:00:00Z").lines == []
     assert kubectl("logs", "p", "--since=1h", "--limit-bytes=6").out == "line 1"
-    with kubectl.start("logs", "-f", "p") as follower:
-        assert follower.stdout.readline() == "line 1\n"
-    assert "previous terminated container" in kubectl.fails("logs", "p", "--previous")
     assert "container nope is not valid" in kubectl.fails("logs", "p", "-c", "nope")
+
+
+@pytest.mark.command("`logs deploy/x --all-pods`")
+@pytest.mark.since(32)
+def test_logs_of_all_pods(kubectl, bench):
+    kubectl("apply", "-f", bench.file("w.yaml", deployment()))
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    names = {pod["metadata"]["name"] for pod in kubectl.get("pods")["items"]}
+    said = kubectl("logs", "deploy/web", "--all-pods", "--tail=1").lines
+    assert sorted(said) == sorted(f"[pod/{name}/c] started" for name in names)
+
+
+@pytest.mark.command("`logs -f`, to the end of a container; `--previous`")
+def test_logs_followed(kubectl, bench):
+    made = pod(script="for n in 1 2 3; do echo line $n; sleep 0.5; done", restartPolicy="Never")
+    again = pod("again", "echo first of all; sleep 1; exit 3")
+    kubectl("apply", "-f", bench.file("p.yaml", made, again))
+    until("p has started", lambda: kubectl.run("logs", "p").code == 0)
+    with kubectl.start("logs", "-f", "p") as follower:
+        assert follower.stdout.read() == "line 1\nline 2\nline 3\n"
+        assert follower.wait(20) == 0
+    assert "previous terminated container" in kubectl.fails("logs", "p", "--previous")
+    until("a second run", lambda: kubectl.run("logs", "again", "--previous").code == 0, 60)
+    assert kubectl("logs", "again", "--previous").lines == ["first of all"]

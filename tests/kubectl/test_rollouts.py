@@ -80,6 +80,9 @@ def test_daemon_set(kubectl, bench):
     assert sorted(p["spec"]["nodeName"] for p in pods) == ["node-1", "node-2", "node-3"]
     kubectl("set", "image", "ds/agent", "c=orch-test/busybox:2")
     finished(kubectl, "ds/agent")
+    history = kubectl("rollout", "history", "ds/agent").lines
+    assert [line.split()[0] for line in history[2:] if line] == ["1", "2"]
+    assert "orch-test/busybox:1" in kubectl("rollout", "history", "ds/agent", "--revision=1").out
     kubectl("rollout", "undo", "ds/agent")
     finished(kubectl, "ds/agent")
     assert images(kubectl, "ds", "agent") == ["orch-test/busybox:1"]
@@ -87,7 +90,7 @@ def test_daemon_set(kubectl, bench):
     finished(kubectl, "ds/agent")
 
 
-@pytest.mark.command("`cordon`, `uncordon`, `drain` with a budget")
+@pytest.mark.command("`cordon`, `uncordon`, `-l`, `drain` with a budget, `--disable-eviction`")
 def test_drain(kubectl, bench):
     kubectl("create", "-f", bench.file("w.yaml", deployment(replicas=2)))
     finished(kubectl, "deploy/web")
@@ -97,19 +100,24 @@ def test_drain(kubectl, bench):
         lambda: kubectl.get("pdb", "b")["status"].get("disruptionsAllowed") == 1,
     )
     node = kubectl.get("pods")["items"][0]["spec"]["nodeName"]
-    selector = "--pod-selector=app=web"
+    words = ("--ignore-daemonsets", "--force", "--pod-selector=app=web")
     try:
-        answer = kubectl("drain", node, "--ignore-daemonsets", "--force", "--timeout=60s", selector)
+        answer = kubectl("drain", node, *words, "--timeout=60s")
         assert f"node/{node} drained" in answer.out
         finished(kubectl, "deploy/web")
         assert node not in {p["spec"]["nodeName"] for p in kubectl.get("pods")["items"]}
         kubectl("patch", "pdb", "b", "--type=merge", "-p", '{"spec":{"minAvailable":2}}')
         until("no more", lambda: kubectl.get("pdb", "b")["status"].get("disruptionsAllowed") == 0)
         other = kubectl.get("pods")["items"][0]["spec"]["nodeName"]
-        said = kubectl.fails(
-            "drain", other, "--ignore-daemonsets", "--force", "--timeout=3s", selector
-        )
-        kubectl("uncordon", other)
+        said = kubectl.fails("drain", other, *words, "--timeout=3s")
         assert "Cannot evict pod as it would violate the pod's disruption budget." in said
+        # who deletes instead of evicting is not asked for a budget
+        answer = kubectl("drain", other, *words, "--timeout=60s", "--disable-eviction")
+        assert f"node/{other} drained" in answer.out
     finally:
-        assert "uncordoned" in kubectl("uncordon", node).out
+        said = kubectl("uncordon", "node-1", "node-2", "node-3").lines
+    assert said.count(f"node/{node} uncordoned") == 1
+    kubectl("cordon", "-l", f"kubernetes.io/hostname={node}")
+    assert kubectl.get("node", node)["spec"]["unschedulable"] is True
+    kubectl("uncordon", "-l", f"kubernetes.io/hostname={node}")
+    assert "unschedulable" not in kubectl.get("node", node)["spec"]

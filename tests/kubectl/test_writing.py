@@ -361,20 +361,25 @@ def test_delete(kubectl, bench):
     assert "NotFound" in kubectl.fails("get", "pod", "p")
 
 
-@pytest.mark.command("`wait --for` condition, jsonpath, delete, create")
-def test_wait(kubectl, bench, version):
+@pytest.mark.command("`wait --for` condition, jsonpath, delete")
+def test_wait(kubectl, bench):
     kubectl("create", "-f", bench.file("p.yaml", pod()))
-    assert kubectl("wait", "pod/p", "--for=condition=Ready", "--timeout=30s").lines == [
+    assert kubectl("wait", "pod/p", "--for=condition=Ready", "--timeout=60s").lines == [
         "pod/p condition met"
     ]
     kubectl("wait", "pod", "-l", "app=p", "--for=jsonpath={.status.phase}=Running", "--timeout=10s")
-    if bench.minor >= 31:
-        with kubectl.start("wait", "cm/later", "--for=create", "--timeout=20s") as waiting:
-            kubectl("create", "configmap", "later")
-            assert waiting.wait(20) == 0
-    with kubectl.start("wait", "pod/p", "--for=delete", "--timeout=20s") as waiting:
+    with kubectl.start("wait", "pod/p", "--for=delete", "--timeout=60s") as waiting:
         kubectl("delete", "pod", "p")
-        assert waiting.wait(20) == 0
+        assert waiting.wait(60) == 0
     assert "timed out" in kubectl.fails(
         "wait", "ns", bench.namespace, "--for=condition=No", "--timeout=1s"
     )
+
+
+@pytest.mark.command("`wait --for=create`")
+@pytest.mark.since(31)
+def test_wait_for_creation(kubectl):
+    with kubectl.start("wait", "cm/later", "--for=create", "--timeout=60s") as waiting:
+        kubectl("create", "configmap", "later")
+        assert waiting.wait(60) == 0
+    assert "timed out" in kubectl.fails("wait", "cm/never", "--for=create", "--timeout=1s")

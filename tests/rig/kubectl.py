@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.rig.terminal import Terminal, terminal
 
 
 def _binaries() -> dict[str, Path]:
@@ -70,8 +72,11 @@ class Kubectl:
             "KUBECONFIG": str(kubeconfig),
         }
 
-    def run(self, *words: str, stdin: str | dict | None = None, timeout: float = 30) -> Answer:
-        """Runs it and returns what it said, whatever its exit code."""
+    def run(self, *words: str, stdin: str | dict | None = None, timeout: float = 90) -> Answer:
+        """Runs it and returns what it said, whatever its exit code.
+
+        The deadline is for what hangs: whoever waits for something says `--timeout=60s`.
+        """
         text = json.dumps(stdin) if isinstance(stdin, dict) else stdin
         done = subprocess.run(
             [self.binary, *words],
@@ -99,6 +104,10 @@ class Kubectl:
     def get(self, *words: str) -> dict:
         """`kubectl get … -o json`, decoded."""
         return json.loads(self("get", *words, "-o", "json").out)
+
+    def typed(self, *words: str) -> AbstractContextManager[Terminal]:
+        """Starts it in a terminal of 40 lines and 100 columns, as a person would."""
+        return terminal([self.binary, *words], {**self.environment, "TERM": "xterm"})
 
     @contextmanager
     def start(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
