@@ -11,6 +11,7 @@ SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("with_*.py"))
 pytestmark = [pytest.mark.docker, pytest.mark.rig, pytest.mark.slow]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_program(served, client_python, script):
     namespace = script.stem.replace("_", "-")
@@ -19,7 +20,7 @@ def test_a_program(served, client_python, script):
     environment.pop("PYTHONPATH", None)
     done = subprocess.run(
         [client_python, script, namespace], env=environment, check=False, capture_output=True,
-        text=True, timeout=100,
+        text=True, timeout=200,
     )  # fmt: skip
     served.kubectl.run("delete", "namespace", namespace, "--wait=false")
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr[-3000:]

@@ -15,7 +15,6 @@ kubernetes.config.load_kube_config()
 apps = kubernetes.client.AppsV1Api()
 custom = kubernetes.client.CustomObjectsApi()
 definitions = kubernetes.client.ApiextensionsV1Api()
-registry = kopf.OperatorRegistry()
 gone: list[str] = []
 
 
@@ -38,26 +37,26 @@ def deployment(owner, replicas: int) -> dict:
     return document
 
 
-@kopf.on.create(GROUP, "v1", PLURAL, registry=registry)
+@kopf.on.create(GROUP, "v1", PLURAL)
 def made(body, spec, **_):
     apps.create_namespaced_deployment(namespace, deployment(body, spec["size"]))
     return {"asked": spec["size"]}
 
 
-@kopf.on.update(GROUP, "v1", PLURAL, field="spec.size", registry=registry)
+@kopf.on.update(GROUP, "v1", PLURAL, field="spec.size")
 def changed(name, new, patch, **_):
     apps.patch_namespaced_deployment(name, namespace, {"spec": {"replicas": new}})
     patch.status["changed"] = new
 
 
-@kopf.on.field("apps", "v1", "deployments", field="status.readyReplicas", registry=registry)
+@kopf.on.field("apps", "v1", "deployments", field="status.readyReplicas")
 def ready(name, new, **_):
     state = {"status": {"ready": new or 0}}
     with contextlib.suppress(kubernetes.client.ApiException):  # its owner may be gone
         custom.patch_namespaced_custom_object_status(GROUP, "v1", namespace, PLURAL, name, state)
 
 
-@kopf.on.delete(GROUP, "v1", PLURAL, registry=registry)
+@kopf.on.delete(GROUP, "v1", PLURAL)
 def removed(name, **_):
     gone.append(name)
 
@@ -119,7 +118,6 @@ started = threading.Event()
 def operate() -> None:
     asyncio.run(
         kopf.operator(
-            registry=registry,
             namespace=namespace,
             standalone=True,
             stop_flag=stop,
