@@ -25,7 +25,7 @@ def pytest_addoption(parser):
     group.addoption(
         "--kubectl", default=DEFAULT, metavar="VERSIONS", help='"all", or minor versions: 1.27,1.33'
     )
-    group.addoption("--write-table", type=Path, help="file for the table of commands and versions")
+    group.addoption("--write-table", type=Path, help="table whose columns are renewed")
 
 
 def pytest_configure(config):
@@ -86,7 +86,10 @@ def pytest_terminal_summary(terminalreporter, config):
     path = config.getoption("--write-table")
     if path is None:
         return
-    versions = sorted(_versions(config), key=_number)
+    versions = sorted(BINARIES, key=_number)
+    if path.is_file():
+        others = [version for version in versions if version not in _versions(config)]
+        RESULTS.keep(path.read_text(), others)
     if missing := RESULTS.missing(versions):
         terminalreporter.write_line(f"{path} is left as it is; not tried: {'; '.join(missing)}")
     else:

@@ -1,5 +1,6 @@
 """The table of commands and versions that a run gives."""
 
+import re
 from dataclasses import dataclass, field
 
 HEAD = """# kubectl, command by command
@@ -48,6 +49,16 @@ class Results:
         elif report.when == "call":
             self.outcomes.setdefault(cell, "yes")
 
+    def keep(self, page: str, versions: list[str]) -> None:
+        """Takes the columns of other versions from an earlier document, row by row."""
+        earlier = _read(page)
+        for cell in list(self.outcomes):
+            for version in versions:
+                outcome = earlier.get((cell.group, cell.command, version))
+                if outcome:
+                    kept = Cell(cell.group, cell.command, version, cell.place)
+                    self.outcomes.setdefault(kept, outcome)
+
     def missing(self, versions: list[str]) -> list[str]:
         """The cells that nothing is known of, in words: of a run that did not come to its end."""
         return [
@@ -67,7 +78,8 @@ class Results:
             lines.append(f"|---|{'---|' * len(versions)}")
             for command, row in rows.items():
                 cells = [_cell(row[version], notes) for version in versions]
-                lines.append(f"| {command} | {' | '.join(cells)} |")
+                shown = command.replace("|", r"\|")  # a table's cells end at | even in code
+                lines.append(f"| {shown} | {' | '.join(cells)} |")
             lines.append("")
         if notes:
             texts = (note.removeprefix(f"{ABSENT}: ") for note in notes)
@@ -90,3 +102,29 @@ def _cell(outcome: str, notes: list[str]) -> str:
         notes.append(outcome)
     mark = f"[{notes.index(outcome) + 1}]"
     return f"{ABSENT} {mark}" if outcome.startswith(ABSENT) else mark
+
+
+def _read(page: str) -> dict[tuple[str, str, str], str]:
+    """Group, command and version to outcome: what `page` was made from."""
+    notes = {f"[{number}]": text for number, text in re.findall(r"(?m)^(\d+)\. (.*)$", page)}
+    found: dict[tuple[str, str, str], str] = {}
+    group, versions = "", list[str]()
+    for line in page.splitlines():
+        words = [word.strip() for word in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if line.startswith("## "):
+            group = line.removeprefix("## ")
+        elif words and words[0] == "command":
+            versions = words[1:]
+        elif words:
+            command = words[0].replace(r"\|", "|")
+            for version, shown in zip(versions, words[1:], strict=False):
+                found[group, command, version] = _outcome(shown, notes)
+    return found
+
+
+def _outcome(shown: str, notes: dict[str, str]) -> str:
+    if shown in {"✓", "**fails**"}:
+        return "yes" if shown == "✓" else "no"
+    absent = f"{ABSENT}: " if shown.startswith(ABSENT) else ""
+    note = notes.get(shown.removeprefix(ABSENT).strip(), "")
+    return absent + note if note else ""

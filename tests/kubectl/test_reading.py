@@ -188,8 +188,9 @@ def test_events(running, bench):
 @pytest.mark.command("`top node`, `top pod`, `--containers`, `-A`, `-l`, `--sort-by`")
 def test_top(kubectl, bench):
     busy = "trap 'exit 0' TERM; while :; do :; done"
-    pods = [pod("busy", busy), pod("p"), pod("stuck", nodeSelector={"no": "where"})]
-    pods[1]["spec"]["containers"].append(container("side"))
+    idle = "trap 'exit 0' TERM; sleep 600 & wait"
+    pods = [pod("busy", busy), pod("p", idle), pod("stuck", nodeSelector={"no": "where"})]
+    pods[1]["spec"]["containers"].append(container("side", idle))
     kubectl("apply", "-f", bench.file("p.yaml", *pods))
     assert "not found" in kubectl.fails("top", "pod", "stuck")
     assert "metrics not available yet" in kubectl.fails("top", "pod", "-l", "app=stuck")
@@ -200,7 +201,8 @@ def test_top(kubectl, bench):
 
     rows = until("metrics of both pods", measured)
     assert [row[0] for row in rows] == ["busy", "p"]
-    assert int(rows[0][1].removesuffix("m")) > 100 > int(rows[1][1].removesuffix("m"))
+    # how much the busy one gets is up to what else this machine does
+    assert int(rows[0][1].removesuffix("m")) > 20 > int(rows[1][1].removesuffix("m"))
     assert int(rows[1][2].removesuffix("Mi")) < 64
     rows = kubectl("top", "pod", "p", "--containers").rows
     assert [row[:2] for row in rows[1:]] == [["p", "c"], ["p", "side"]]

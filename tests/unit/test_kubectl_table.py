@@ -62,3 +62,32 @@ def test_what_was_not_tried_is_missing():
     assert results.missing(["1.27", "1.28"]) == ["`get` with 1.28"]
     results.note(cell("`top`", "1.28", 2), report("passed"))
     assert results.missing(["1.27", "1.28"]) == ["`get` with 1.28", "`top` with 1.27"]
+
+
+def test_a_run_of_one_version_renews_its_column():
+    first, second = Results(), Results()
+    for version in ("1.27", "1.28"):
+        first.note(cell("`get|edit`", version, 1), report("failed"))
+        first.note(cell("`run`", version, 2), report("passed"))
+    first.note(cell("`wait`", "1.27", 3), report("skipped", "setup", "n/a: from 1.28 on"))
+    first.note(cell("`wait`", "1.28", 3), report("skipped", "setup", "no Helm"))
+    for line, command in enumerate(("`get|edit`", "`run`", "`wait`"), 1):
+        second.note(cell(command, "1.28", line), report("passed"))
+    second.keep(first.page(["1.27", "1.28"]), ["1.27"])
+    assert second.missing(["1.27", "1.28"]) == []
+    assert second.page(["1.27", "1.28"]).splitlines()[-5:] == [
+        r"| `get\|edit` | **fails** | ✓ |",
+        "| `run` | ✓ | ✓ |",
+        "| `wait` | n/a [1] | ✓ |",
+        "",
+        "1. from 1.28 on",
+    ]
+
+
+def test_a_new_row_is_missing_from_the_columns_that_are_kept():
+    first, second = Results(), Results()
+    first.note(cell(version="1.27"), report("passed"))
+    second.note(cell(version="1.28"), report("passed"))
+    second.note(cell("`new`", "1.28", 2), report("passed"))
+    second.keep(first.page(["1.27"]), ["1.27"])
+    assert second.missing(["1.27", "1.28"]) == ["`new` with 1.27"]
