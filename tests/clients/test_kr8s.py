@@ -58,7 +58,7 @@ def test_the_suite(served, client_python, tmp_path):
     (tmp_path / "bin" / "kubectl").symlink_to(served.kubectl.binary)
     options = [
         "-q",
-        "--timeout=60",
+        "--timeout=150",
         "-p",
         "no:cacheprovider",
         f"--junitxml={results}",
