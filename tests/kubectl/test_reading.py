@@ -202,7 +202,7 @@ def test_top(kubectl, bench):
     rows = until("metrics of both pods", measured)
     assert [row[0] for row in rows] == ["busy", "p"]
     # how much the busy one gets is up to what else this machine does
-    assert int(rows[0][1].removesuffix("m")) > 20 > int(rows[1][1].removesuffix("m"))
+    assert int(rows[0][1].removesuffix("m")) > 10 > int(rows[1][1].removesuffix("m"))
     assert int(rows[1][2].removesuffix("Mi")) < 64
     rows = kubectl("top", "pod", "p", "--containers").rows
     assert [row[:2] for row in rows[1:]] == [["p", "c"], ["p", "side"]]
