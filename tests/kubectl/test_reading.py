@@ -153,7 +153,7 @@ def test_describe(kubectl, bench):
     kubectl("create", "secret", "generic", "s", "--from-literal=key=12345")
     assert "key:  5 bytes" in kubectl("describe", "secret", "s").out
     kubectl("create", "sa", "robot")
-    assert "Tokens:" in kubectl("describe", "sa", "robot").out
+    assert "Image pull secrets:" in kubectl("describe", "sa", "robot").out
     kubectl("create", "ingress", "i", "--rule=shop.example/*=web:80")
     assert "shop.example" in kubectl("describe", "ingress", "i").out
     kubectl("create", "pdb", "b", "--selector=app=web", "--min-available=1")
