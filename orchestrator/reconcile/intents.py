@@ -54,14 +54,14 @@ class Delete:
         key: the object.
         uid: precondition.
         grace_s: seconds for pods; None for the object's own.
-        propagation: Background, Foreground or Orphan.
+        propagation: Background, Foreground or Orphan; None leaves it to the object's finalizers.
         expected: revision precondition; None for any.
     """
 
     key: ObjectKey
     uid: Uid | None = None
     grace_s: int | None = None
-    propagation: Literal["Background", "Foreground", "Orphan"] = "Background"
+    propagation: Literal["Background", "Foreground", "Orphan"] | None = None
     expected: Revision | None = None
 
 

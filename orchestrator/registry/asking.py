@@ -74,7 +74,8 @@ def deletion(
     said: Document = {"kind": "DeleteOptions", "apiVersion": _META}
     if options.grace_s is not None:
         said["gracePeriodSeconds"] = options.grace_s
-    said["propagationPolicy"] = options.propagation
+    if options.propagation is not None:
+        said["propagationPolicy"] = options.propagation
     return Question(
         operation="DELETE",
         resource=options.asked or resource,

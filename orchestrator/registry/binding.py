@@ -22,7 +22,12 @@ class Binder:
         self._writer = writer
 
     async def bind(
-        self, key: ObjectKey, node_name: str, requester: Mapping[str, Any] | None = None
+        self,
+        key: ObjectKey,
+        node_name: str,
+        requester: Mapping[str, Any] | None = None,
+        *,
+        dry_run: bool,
     ) -> StoredObject:
         """See `Registry.bind`."""
         if requester and self._writer.policies.hooks:
@@ -44,7 +49,7 @@ class Binder:
             document["spec"]["nodeName"] = node_name
             _set_scheduled(document, rfc3339(self._clock.wall()))
             strategy.count_generation(faults.resource_of(key.resource), stored.doc, document)
-            return await self._writer.commit(key, stored, document, dry_run=False)
+            return await self._writer.commit(key, stored, document, dry_run=dry_run)
 
 
 def _question(key: ObjectKey, node_name: str, requester: Mapping[str, Any]) -> Question:

@@ -31,7 +31,8 @@ def plan_delete(resource: str, document: Document, options: DeleteOptions, now_s
     """
     meta = document["metadata"]
     terminating = "deletionTimestamp" in meta
-    _set_finalizers(meta, options.propagation, terminating=terminating)
+    if options.propagation is not None:
+        _set_finalizers(meta, options.propagation)
     grace_s = _grace_s(resource, document, options.grace_s)
     if terminating:
         _shorten(meta, grace_s, now_s, asked=options.grace_s is not None)
@@ -70,10 +71,9 @@ def _terminate_definition(document: Document, now_s: float) -> None:
     status["conditions"] = [*others, condition]
 
 
-def _set_finalizers(meta: Document, propagation: Propagation, *, terminating: bool) -> None:
+def _set_finalizers(meta: Document, propagation: Propagation) -> None:
+    """What was asked for last counts, also when the object is on its way out already."""
     wanted = _PROPAGATION_FINALIZERS.get(propagation)
-    if terminating and wanted is None:
-        return  # a second, plain DELETE does not call off what the first asked for
     ours = set(_PROPAGATION_FINALIZERS.values())
     kept = [name for name in meta.get("finalizers") or () if name not in ours or name == wanted]
     if wanted is not None and wanted not in kept:

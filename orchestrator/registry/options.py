@@ -63,7 +63,7 @@ class DeleteOptions:
 
     Attributes:
         grace_s: seconds for pods; None for the pod's own; 0 removes at once.
-        propagation: what becomes of dependents.
+        propagation: what becomes of dependents; None leaves it to the object's finalizers.
         uid: precondition; None for any.
         expected: precondition on the revision; None for any.
         dry_run: do everything but store.
@@ -74,7 +74,7 @@ class DeleteOptions:
     """
 
     grace_s: int | None = None
-    propagation: Propagation = "Background"
+    propagation: Propagation | None = None
     uid: Uid | None = None
     expected: Revision | None = None
     dry_run: bool = False

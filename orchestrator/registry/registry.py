@@ -261,7 +261,12 @@ class Registry:
         return await self._deleter.delete_all(items, options or DeleteOptions())
 
     async def bind(
-        self, key: ObjectKey, node_name: str, *, requester: Mapping[str, Any] | None = None
+        self,
+        key: ObjectKey,
+        node_name: str,
+        *,
+        requester: Mapping[str, Any] | None = None,
+        dry_run: bool = False,
     ) -> StoredObject:
         """Sets a pod's node, once, and its PodScheduled condition; again with the same is fine.
 
@@ -269,12 +274,13 @@ class Registry:
             key: of the pod.
             node_name: where it is to run.
             requester: whose choice admission policies are asked about, as UserInfo; None: nobody's.
+            dry_run: do everything but store.
 
         Raises:
             NotFound: no such pod.
             Conflict: it is on another node, or being deleted.
         """
-        return await self._binder.bind(key, node_name, requester)
+        return await self._binder.bind(key, node_name, requester, dry_run=dry_run)
 
     async def record(
         self,

@@ -2,6 +2,7 @@
 
 from orchestrator.apiserver.answers import Answer, json_answer
 from orchestrator.apiserver.bodies import read_document
+from orchestrator.apiserver.options import is_dry_run
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
@@ -18,6 +19,7 @@ async def bind(services: Services, request: Request, path: ObjectPath) -> Answer
         Conflict: the pod is bound already.
         Invalid: the target is no node.
     """
+    dry_run = is_dry_run(request.query, "CreateOptions")
     body = await read_document(request, services.settings.max_depth)
     require_type(body, "v1", "Binding")
     require_same_name(body, path)
@@ -34,10 +36,8 @@ async def bind(services: Services, request: Request, path: ObjectPath) -> Answer
             kind="Binding",
             causes=(Cause(reason, message, field),),
         )
-    dry_run = request.query.text("dryRun") == "All"
     ask_about_body(services, request, path, body, dry_run=dry_run)
-    if not dry_run:
-        await services.registry.bind(key_of(path), node)
+    await services.registry.bind(key_of(path), node, dry_run=dry_run)
     status = {
         "kind": "Status",
         "apiVersion": "v1",

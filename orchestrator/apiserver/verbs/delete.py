@@ -8,19 +8,21 @@ from orchestrator.apiserver.bodies import read_document, read_optional_document
 from orchestrator.apiserver.errors import success_status
 from orchestrator.apiserver.forms import ListMeta, list_bytes, rendered_object
 from orchestrator.apiserver.negotiation import answer_format
+from orchestrator.apiserver.options import invalid_option, is_dry_run
 from orchestrator.apiserver.paths import ObjectPath
-from orchestrator.apiserver.request import Request
+from orchestrator.apiserver.request import Query, Request
 from orchestrator.apiserver.selectors import read_filter
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs.asking import ask_about_body
 from orchestrator.apiserver.verbs.read import key_of
 from orchestrator.apiserver.verbs.write import require_same_name, require_type
-from orchestrator.kit.errors import BadRequest, Cause, Invalid
+from orchestrator.kit.errors import BadRequest
 from orchestrator.kit.ids import Revision, Uid
 from orchestrator.registry.options import DeleteOptions
 from orchestrator.store.objects import Document
 
 Propagation = Literal["Background", "Foreground", "Orphan"]
+_KIND: Final = "DeleteOptions"
 _PROPAGATIONS: Final = frozenset({"Background", "Foreground", "Orphan"})
 _SHOWN_WHEN_GONE: Final = frozenset({"pods", "services", "serviceaccounts", "resourcequotas"})
 """Kinds whose DELETE answers with the object even when it is gone; clients' models expect it."""
@@ -68,14 +70,15 @@ async def delete_collection(services: Services, request: Request, path: ObjectPa
 async def evict(services: Services, request: Request, path: ObjectPath) -> Answer:
     """POST pods/NAME/eviction: a delete that a disruption budget can refuse with 429."""
     body = await read_document(request, services.settings.max_depth)
+    if body.get("apiVersion") == "policy/v1beta1":
+        body["apiVersion"] = "policy/v1"  # nothing else differs
     require_type(body, "policy/v1", "Eviction")
     require_same_name(body, path)
     inner = body.get("deleteOptions")
     if inner is not None and not isinstance(inner, dict):
         raise BadRequest("deleteOptions must be an object")
-    dry_run = "All" in (request.query.text("dryRun"), *_texts((inner or {}).get("dryRun")))
-    options = _options(inner or {}, dry_run=dry_run)
-    ask_about_body(services, request, path, body, dry_run=dry_run)
+    options = _options(inner or {}, request.query)
+    ask_about_body(services, request, path, body, dry_run=options.dry_run)
     await services.registry.evict(key_of(path), options=options)
     status = {
         "kind": "Status",
@@ -115,38 +118,18 @@ async def delete_options(services: Services, request: Request) -> DeleteOptions:
         merged.setdefault("gracePeriodSeconds", grace)
     if query.text("propagationPolicy"):
         merged.setdefault("propagationPolicy", query.text("propagationPolicy"))
-    if "orphanDependents" in query and "propagationPolicy" not in merged:
+    if "orphanDependents" in query:
         merged.setdefault("orphanDependents", query.flag("orphanDependents"))
-    dry_run = query.text("dryRun") == "All" or "All" in _texts(merged.get("dryRun"))
-    return _options(merged, dry_run=dry_run)
+    return _options(merged, query)
 
 
-def _texts(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _options(document: Document, *, dry_run: bool) -> DeleteOptions:
+def _options(document: Document, query: Query) -> DeleteOptions:
+    dry_run = is_dry_run(query, _KIND, document.get("dryRun"))
     grace = document.get("gracePeriodSeconds")
     if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
         raise BadRequest("gracePeriodSeconds must be an integer")
     if grace is not None and grace < 0:
         grace = 1  # as Kubernetes: a negative period means the shortest one
-    propagation = document.get("propagationPolicy")
-    if propagation is None and document.get("orphanDependents") is True:
-        propagation = "Orphan"
-    if propagation is not None and not isinstance(propagation, str):
-        raise BadRequest("propagationPolicy must be a string")
-    if propagation is not None and propagation not in _PROPAGATIONS:
-        message = (
-            f'Unsupported value: "{propagation}": supported values: '
-            '"Background", "Foreground", "Orphan"'
-        )
-        raise Invalid(
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: {message}',
-            group="meta.k8s.io",
-            kind="DeleteOptions",
-            causes=(Cause("FieldValueNotSupported", message, "propagationPolicy"),),
-        )
     preconditions: Any = document.get("preconditions")
     if preconditions is None:
         preconditions = {}
@@ -158,8 +141,29 @@ def _options(document: Document, *, dry_run: bool) -> DeleteOptions:
     uid = preconditions.get("uid")
     return DeleteOptions(
         grace_s=grace,
-        propagation=cast("Propagation", propagation or "Background"),
+        propagation=_propagation(document),
         uid=Uid(str(uid)) if uid else None,
         expected=Revision(int(revision)) if revision else None,
         dry_run=dry_run,
     )
+
+
+def _propagation(document: Document) -> Propagation | None:
+    """What becomes of dependents; None when nothing is said about them."""
+    word, orphan = document.get("propagationPolicy"), document.get("orphanDependents")
+    if orphan is not None and not isinstance(orphan, bool):
+        raise BadRequest("orphanDependents must be a boolean")
+    if word is None:
+        return None if orphan is None else "Orphan" if orphan else "Background"
+    if not isinstance(word, str):
+        raise BadRequest("propagationPolicy must be a string")
+    field = "propagationPolicy"
+    if orphan is not None:
+        both = "orphanDependents and deletionPropagation cannot be both set"
+        raise invalid_option(_KIND, field, "Invalid value", f'"{word}": {both}')
+    if word not in _PROPAGATIONS:
+        known = '"Background", "Foreground", "Orphan"'
+        raise invalid_option(
+            _KIND, field, "Unsupported value", f'"{word}": supported values: {known}'
+        )
+    return cast("Propagation", word)

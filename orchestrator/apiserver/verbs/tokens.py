@@ -9,6 +9,7 @@ from typing import Any, Final
 from orchestrator.api.validation.collector import Faults
 from orchestrator.apiserver.answers import Answer, json_answer
 from orchestrator.apiserver.bodies import read_document
+from orchestrator.apiserver.options import is_dry_run
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
@@ -65,7 +66,7 @@ async def create_token(services: Services, request: Request, path: ObjectPath) -
         "creationTimestamp": rfc3339(services.clock.wall()),
     }
     status: Document = {}
-    if request.query.text("dryRun") != "All":
+    if not is_dry_run(request.query, "CreateOptions"):
         token, expires_s = services.accounts.issue(account, wish.audiences, wish.lifetime_s, bound)
         status = {"token": token, "expirationTimestamp": rfc3339(expires_s)}
     answer = {

@@ -16,19 +16,21 @@ from orchestrator.apiserver.negotiation import (
     media_type,
     patch_type,
 )
+from orchestrator.apiserver.options import invalid_option, is_dry_run
 from orchestrator.apiserver.params import params_review
 from orchestrator.apiserver.paths import DEFAULT_NAMESPACE, ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs.read import key_of
 from orchestrator.apiserver.yaml_body import load_yaml
-from orchestrator.kit.errors import BadRequest, Cause, Invalid
+from orchestrator.kit.errors import BadRequest
 from orchestrator.registry.options import Patch, Review, WriteOptions
 from orchestrator.store.objects import Document, StoredObject
 
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 _LONGEST_MANAGER: Final = 128
 _VALIDATIONS: Final = frozenset({"Ignore", "Warn", "Strict"})
+_OPTIONS: Final = {"POST": "CreateOptions", "PUT": "UpdateOptions"}
 
 
 async def create(services: Services, request: Request, path: ObjectPath) -> Answer:
@@ -111,7 +113,9 @@ async def read_configuration(services: Services, request: Request) -> Document:
         Invalid: nobody says who applies it.
     """
     if not request.query.text("fieldManager"):
-        raise _invalid_options("fieldManager", "is required for apply patch", "Required value")
+        raise invalid_option(
+            "PatchOptions", "fieldManager", "Required value", "is required for apply patch"
+        )
     data = await request.body()
     config = load_yaml(data, services.settings.max_depth) if data else None
     if not isinstance(config, dict):
@@ -160,7 +164,9 @@ async def read_patch(services: Services, request: Request, resource: Resource) -
     if kind == "apply":
         raise BadRequest("this place takes no server-side apply")
     if "force" in request.query:
-        raise _invalid_options("force", "may not be specified for non-apply patch", "Forbidden")
+        raise invalid_option(
+            "PatchOptions", "force", "Forbidden", "may not be specified for non-apply patch"
+        )
     data = await request.body()
     if not data:
         raise BadRequest("the request body is empty; a patch is needed")
@@ -186,15 +192,17 @@ def write_options(request: Request, asked: Resource, review: Review | None = Non
         Invalid: an unknown value.
     """
     query = request.query
-    for value in query.all("dryRun"):
-        if value not in {"", "All"}:
-            raise _bad_option("dryRun", value, '"All"')
+    kind = _OPTIONS.get(request.method, "PatchOptions")
     validation = query.text("fieldValidation") or "Warn"
     if validation not in _VALIDATIONS:
-        raise _bad_option("fieldValidation", validation, '"Ignore", "Strict", "Warn"')
+        supported = '"Ignore", "Strict", "Warn"'
+        raise invalid_option(
+            kind, "fieldValidation", "Unsupported value",
+            f'"{validation}": supported values: {supported}',
+        )  # fmt: skip
     return WriteOptions(
-        dry_run=bool(query.text("dryRun")),
-        field_manager=field_manager(request),
+        dry_run=is_dry_run(query, kind),
+        field_manager=field_manager(request, kind),
         field_validation=cast("FieldValidation", validation),
         warnings=request.warnings,
         asked=asked,
@@ -203,20 +211,24 @@ def write_options(request: Request, asked: Resource, review: Review | None = Non
     )
 
 
-def field_manager(request: Request) -> str:
+def field_manager(request: Request, kind: str = "PatchOptions") -> str:
     """Who writes: the query's word, else the first part of the User-Agent.
+
+    Args:
+        request: that writes.
+        kind: of its options.
 
     Raises:
         Invalid: longer than 128 characters, or not printable.
     """
     name = request.query.text("fieldManager")
     if len(name) > _LONGEST_MANAGER:
-        raise _invalid_options(
-            "fieldManager", f"may not be more than {_LONGEST_MANAGER} bytes", "Too long"
+        raise invalid_option(
+            kind, "fieldManager", "Too long", f"may not be more than {_LONGEST_MANAGER} bytes"
         )
     if not name.isprintable():
-        raise _invalid_options(
-            "fieldManager", "should only contain printable characters", "Invalid value"
+        raise invalid_option(
+            kind, "fieldManager", "Invalid value", "should only contain printable characters"
         )
     agent = request.header(b"user-agent").partition("/")[0][:_LONGEST_MANAGER]
     return name or (agent if agent.isprintable() and agent else "unknown")
@@ -306,30 +318,6 @@ def _shown(
     include = include_object(request.query.text("includeObject"))
     data = rendered_object(path.resource, item, wanted, include, services.clock.wall())
     return object_answer(data, wanted, status)
-
-
-def _bad_option(field: str, value: str, supported: str) -> Invalid:
-    message = f'Unsupported value: "{value}": supported values: {supported}'
-    return Invalid(
-        f'CreateOptions.meta.k8s.io "" is invalid: {field}: {message}',
-        group="meta.k8s.io",
-        kind="CreateOptions",
-        causes=(Cause("FieldValueNotSupported", message, field),),
-    )
-
-
-def _invalid_options(field: str, detail: str, word: str) -> Invalid:
-    reasons = {
-        "Required value": "FieldValueRequired", "Forbidden": "FieldValueForbidden",
-        "Too long": "FieldValueTooLong", "Invalid value": "FieldValueInvalid",
-    }  # fmt: skip
-    message = f"{word}: {detail}"
-    return Invalid(
-        f'PatchOptions.meta.k8s.io "" is invalid: {field}: {message}',
-        group="meta.k8s.io",
-        kind="PatchOptions",
-        causes=(Cause(reasons[word], message, field),),
-    )
 
 
 def _version(api_version: object) -> str:

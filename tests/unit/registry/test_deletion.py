@@ -124,7 +124,8 @@ async def test_propagation_is_told_by_finalizers(registry, propagation, finalize
 
 async def test_background_takes_an_old_propagation_finalizer_away(registry):
     item = await config_map(registry, finalizers=["orphan"])
-    assert (await registry.delete(item.key)).gone
+    assert not (await registry.delete(item.key)).gone
+    assert (await registry.delete(item.key, options=DeleteOptions(propagation="Background"))).gone
 
 
 async def test_preconditions(registry):
