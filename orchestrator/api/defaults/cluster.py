@@ -42,6 +42,7 @@ def default_secret(document: Document) -> None:
 
 def default_event(document: Document) -> None:
     """The reporting component; events with an eventTime say it themselves and have no source."""
+    document.setdefault("involvedObject", {})
     source = document.setdefault("source", {})
     if document.get("reportingComponent") and not document.get("eventTime"):
         source.setdefault("component", document["reportingComponent"])

@@ -6,8 +6,9 @@ Document = dict[str, Any]
 
 
 def default_network_policy(document: Document) -> None:
-    """Each port's protocol, and the directions that the policy is about."""
+    """Each port's protocol, the directions that the policy is about, and pods: all."""
     spec = document.setdefault("spec", {})
+    spec.setdefault("podSelector", {})
     for direction in ("ingress", "egress"):
         for rule in spec.get(direction) or ():
             for port in rule.get("ports") or ():

@@ -78,7 +78,7 @@ def plan(facts: Facts, now_s: float) -> list[Intent]:
         find_condition(kept, _ALLOWED), "True" if allowed else "False", reason, trouble, now_s,
         _ALLOWED,
     )  # fmt: skip
-    made["observedGeneration"] = status["observedGeneration"]
+    made = {**made, "message": trouble, "observedGeneration": status["observedGeneration"]}
     status["conditions"] = [*without_condition(kept, _ALLOWED), made]
     patch = status_patch(item, status)
     intents: list[Intent] = [patch] if patch is not None else []

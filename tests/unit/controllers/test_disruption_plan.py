@@ -50,6 +50,13 @@ def test_counts(spec, ready, unready, scale, expected):
     assert numbers(found) == expected
 
 
+def test_a_condition_has_its_message_also_when_it_is_empty():
+    """The schema requires it, and clients with strict models believe the schema."""
+    (patch,) = plan(Facts(budget(minAvailable=1), pods(2), {}), NOW_S)
+    (condition,) = patch.patch["status"]["conditions"]
+    assert condition["message"] == ""
+
+
 def test_settled_is_quiet():
     item = budget(minAvailable=1)
     facts = Facts(item, pods(2), {})

@@ -14,6 +14,20 @@ def defaulted(resource, document):
     return document
 
 
+@pytest.mark.parametrize(
+    ("resource", "document", "path"),
+    [
+        ("events", {}, ("involvedObject",)),
+        ("networkpolicies.networking.k8s.io", {}, ("spec", "podSelector")),
+    ],
+)
+def test_what_a_schema_requires_is_there_though_empty(resource, document, path):
+    found = defaulted(resource, document)
+    for step in path:
+        found = found[step]
+    assert found == {}
+
+
 SAMPLES = [
     (
         "pods",
