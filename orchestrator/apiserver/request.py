@@ -15,8 +15,7 @@ from orchestrator.kit.errors import BadRequest, EntityTooLarge, RequestTimeout
 
 ARRIVED_KEY: Final = "orch.body"
 """Extension: gives the whole body once, or None when it has not arrived yet."""
-_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-_FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False", ""})
+_OFF: Final = frozenset({"0", "false"})
 
 
 class Query:
@@ -49,19 +48,9 @@ class Query:
         return [value for key, value in self.pairs if key == name]
 
     def flag(self, name: str) -> bool:
-        """A boolean as Go's ParseBool reads it; absent and empty are false.
-
-        Raises:
-            BadRequest: anything else.
-        """
-        value = self._first.get(name, "")
-        if value in _TRUE:
-            return True
-        if value in _FALSE:
-            return False
-        raise BadRequest(
-            f'query parameter {name}: invalid value "{value}": must be "true" or "false"'
-        )
+        """A boolean: only absent, "0" and "false" are off, as Kubernetes' parameters are read."""
+        value = self._first.get(name)
+        return value is not None and value.lower() not in _OFF
 
     def number(self, name: str) -> int | None:
         """A whole number, None when absent or empty.

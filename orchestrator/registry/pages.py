@@ -1,8 +1,9 @@
 """Lists in pages. A token names the last object seen, so it never expires.
 
-All pages of one list carry the first page's revision: who watches from there misses nothing, and
-sees again at most what a later page already showed. Source: Kubernetes API concepts, "Retrieving
-large results sets in chunks".
+All pages of one list carry the first page's revision and show how things were then, as long as the
+history reaches back so far. Later pages show how things are: who watches from that revision misses
+nothing all the same, and sees again at most what a page already showed. Source: Kubernetes API
+concepts, "Retrieving large results sets in chunks".
 """
 
 import base64
@@ -14,7 +15,7 @@ import msgspec
 
 from orchestrator.api.fields import FieldSelector
 from orchestrator.api.labels import Selector
-from orchestrator.kit.errors import BadRequest
+from orchestrator.kit.errors import BadRequest, Expired
 from orchestrator.kit.ids import Revision
 from orchestrator.registry.options import Page
 from orchestrator.store.objects import StoredObject
@@ -36,17 +37,26 @@ def read_page(
     fields: FieldSelector | None,
     limit: int,
     continue_token: str,
+    at: Revision | None = None,
 ) -> Page:
     """One page of the chosen objects; all of them when `limit` is 0.
 
     Raises:
         BadRequest: a token that is not ours.
+        Expired: `at` is older than the history.
     """
     after, revision = None, store.revision
     if continue_token:
         token = _decode(continue_token)
         after, revision = (token.namespace, token.name), Revision(token.revision)
-    found = store.list(resource, namespace, after)
+        try:
+            found = store.list_at(resource, revision, namespace, after)
+        except Expired:
+            found = store.list(resource, namespace, after)
+    elif at is not None:
+        found, revision = store.list_at(resource, at, namespace), at
+    else:
+        found = store.list(resource, namespace)
     selecting = bool(labels) or bool(fields)
     if not selecting and not limit:
         return Page(found, revision)

@@ -19,7 +19,7 @@ from orchestrator.api.labels import Selector
 from orchestrator.api.resources import Resource
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import BadRequest
-from orchestrator.kit.ids import ObjectKey, Uid
+from orchestrator.kit.ids import ObjectKey, Revision, Uid
 from orchestrator.registry import builtins, faults
 from orchestrator.registry.binding import Binder
 from orchestrator.registry.catalog import LiveCatalog
@@ -90,13 +90,19 @@ class Registry:
         fields: FieldSelector | None = None,
         limit: int = 0,
         continue_token: str = "",
+        at: Revision | None = None,
     ) -> Page:
         """The chosen objects, sorted by namespace and name; a page of them when `limit` is given.
 
+        With `at` they are shown as they were at that revision.
+
         Raises:
             BadRequest: a continue token that is not ours.
+            Expired: `at` is older than the history.
         """
-        return read_page(self._store, resource, namespace, labels, fields, limit, continue_token)
+        return read_page(
+            self._store, resource, namespace, labels, fields, limit, continue_token, at
+        )
 
     def quota_used(self, key: ObjectKey) -> tuple[Amounts, float | None]:
         """What a ResourceQuota's namespace uses of it.

@@ -146,6 +146,25 @@ class Store:
         """Revision of the last write of any object of a resource since the start; 0 for none."""
         return self._memory.changed(resource)
 
+    def list_at(
+        self, resource: str, revision: Revision, namespace: str = "", after: Place | None = None
+    ) -> _Objects:
+        """As `list`, with the objects as they were at a revision.
+
+        Raises:
+            Expired: it is older than the kept history.
+        """
+        found = self._memory.table(resource).items(namespace, after)
+        undone = self._hub.before(resource, namespace, revision)
+        if not undone:
+            return found
+        items = {(item.key.namespace, item.key.name): item for item in found} | undone
+        return [
+            item
+            for place, item in sorted(items.items(), key=lambda pair: pair[0])
+            if item is not None and (after is None or place > after)
+        ]
+
     def resources(self) -> tuple[str, ...]:
         """The group-resources of which there are objects, sorted."""
         return tuple(sorted(self._memory.counts()))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from orchestrator.kit.errors import Expired
 from orchestrator.kit.ids import Revision
-from orchestrator.store.objects import StoreEvent
+from orchestrator.store.objects import StoredObject, StoreEvent
 
 
 class Watch:
@@ -138,6 +138,25 @@ class WatchHub:
                 watch.offer(event)
         self._watchers.add(watch)
         return watch
+
+    def before(
+        self, resource: str, namespace: str, since: Revision
+    ) -> dict[tuple[str, str], StoredObject | None]:
+        """By namespace and name what was changed after `since`, as it was then; None: not there.
+
+        Raises:
+            Expired: `since` is older than the history.
+        """
+        if since < self._floor:
+            raise Expired(f"The resourceVersion for the provided list is too old: {since}")
+        found: dict[tuple[str, str], StoredObject | None] = {}
+        for event in reversed(self._events):  # the earliest change is seen last and counts
+            key = event.object.key
+            if event.object.revision <= since:
+                break
+            if key.resource == resource and namespace in {"", key.namespace}:
+                found[key.namespace, key.name] = event.previous
+        return found
 
     def forget(self, watch: Watch) -> None:
         """Drops a watcher; idempotent."""

@@ -7,6 +7,7 @@ from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document, read_optional_document
 from orchestrator.apiserver.errors import success_status
 from orchestrator.apiserver.forms import ListMeta, list_bytes, rendered_object
+from orchestrator.apiserver.list_options import list_options
 from orchestrator.apiserver.negotiation import answer_format
 from orchestrator.apiserver.options import invalid_option, is_dry_run
 from orchestrator.apiserver.paths import ObjectPath
@@ -54,6 +55,7 @@ async def delete_collection(services: Services, request: Request, path: ObjectPa
     """Everything that the selectors choose: 200 with the list of what was deleted."""
     wanted = answer_format(request.header(b"accept"))
     chosen = read_filter(request.query, path.resource)
+    list_options(request.query, services.store.revision)  # what cannot be read is no "everything"
     options = await _asked_options(services, request, path)
     deleted = await services.registry.delete_collection(
         path.resource.resource,

@@ -1,9 +1,7 @@
 """GET of one object, and lists. Source: Kubernetes API concepts, "Retrieving large results"."""
 
 import asyncio
-from typing import Final
 
-from orchestrator.api.resources import Resource
 from orchestrator.apiserver.answers import Answer, object_answer, to_yaml
 from orchestrator.apiserver.forms import (
     PART_ITEMS,
@@ -12,15 +10,13 @@ from orchestrator.apiserver.forms import (
     list_parts,
     rendered_object,
 )
+from orchestrator.apiserver.list_options import list_options, parse_revision, require_known
 from orchestrator.apiserver.negotiation import answer_format
 from orchestrator.apiserver.paths import ObjectPath
-from orchestrator.apiserver.request import Query, Request
+from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.selectors import read_filter
 from orchestrator.apiserver.services import Services
-from orchestrator.kit.errors import BadRequest, Cause, Expired, Invalid
-from orchestrator.kit.ids import ObjectKey, Revision
-
-_MATCHES: Final = frozenset({"Exact", "NotOlderThan"})
+from orchestrator.kit.ids import ObjectKey
 
 
 def key_of(path: ObjectPath) -> ObjectKey:
@@ -33,6 +29,7 @@ async def get(services: Services, request: Request, path: ObjectPath) -> Answer:
 
     Raises:
         NotFound: no such object.
+        RequestTimeout: asked for a revision that the store has not come to.
     """
     return shown(services, request, path)
 
@@ -44,6 +41,9 @@ def shown(services: Services, request: Request, path: ObjectPath) -> Answer:
         ApiError: as `get`.
     """
     wanted = answer_format(request.header(b"accept"))
+    if "resourceVersion" in request.query:
+        asked = parse_revision(request.query.text("resourceVersion"))
+        require_known(asked, services.store.revision)
     include = include_object(request.query.text("includeObject"))
     found = services.registry.get(key_of(path))
     data = rendered_object(path.resource, found, wanted, include, services.clock.wall())
@@ -55,23 +55,23 @@ async def list_objects(services: Services, request: Request, path: ObjectPath) -
 
     Raises:
         BadRequest: a selector or parameter that cannot be read.
-        Expired: the exact revision asked for is no longer (or not yet) known.
+        Expired: the exact revision asked for is no longer known.
+        Invalid: parameters that do not go together.
+        RequestTimeout: asked for a revision that the store has not come to.
     """
     wanted = answer_format(request.header(b"accept"))
     query = request.query
     include = include_object(query.text("includeObject"))
     chosen = read_filter(query, path.resource)
-    _check_list_options(query, path.resource, services.store.revision)
-    limit = query.number("limit") or 0
-    if limit < 0:
-        raise BadRequest(f"limit: invalid value {limit}: must be at least 0")
+    options = list_options(query, services.store.revision)
     page = services.registry.list(
         path.resource.resource,
         path.namespace,
         labels=chosen.labels,
         fields=chosen.fields,
-        limit=limit,
-        continue_token=query.text("continue"),
+        limit=options.limit,
+        continue_token=options.token,
+        at=options.at,
     )
     remaining = None if chosen else page.remaining
     meta = ListMeta(page.revision, page.continue_token, remaining)
@@ -85,52 +85,3 @@ async def list_objects(services: Services, request: Request, path: ObjectPath) -
     if wanted.encoding == "yaml":
         body = to_yaml(body)
     return Answer(body, content_type=wanted.content_type)
-
-
-def parse_revision(text: str) -> Revision:
-    """A `resourceVersion` parameter; "" and "0" are 0.
-
-    Raises:
-        Invalid: no number.
-    """
-    if not text:
-        return Revision(0)
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        message = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise Invalid(
-            f'ListOptions.meta.k8s.io "" is invalid: resourceVersion: {message}',
-            group="meta.k8s.io",
-            kind="ListOptions",
-            causes=(Cause("FieldValueInvalid", message, "resourceVersion"),),
-        )
-    return Revision(int(text))
-
-
-def options_invalid(field: str, message: str) -> Invalid:
-    """A 422 about a list or watch parameter."""
-    return Invalid(
-        f'ListOptions.meta.k8s.io "" is invalid: {field}: Forbidden: {message}',
-        group="meta.k8s.io",
-        kind="ListOptions",
-        causes=(Cause("FieldValueForbidden", f"Forbidden: {message}", field),),
-    )
-
-
-def _check_list_options(query: Query, resource: Resource, current: Revision) -> None:
-    if "sendInitialEvents" in query:
-        raise options_invalid("sendInitialEvents", "sendInitialEvents is forbidden for list")
-    asked = parse_revision(query.text("resourceVersion"))
-    match = query.text("resourceVersionMatch")
-    if match:
-        if match not in _MATCHES:
-            raise options_invalid("resourceVersionMatch", "supported values: Exact, NotOlderThan")
-        if "resourceVersion" not in query:
-            raise options_invalid(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden unless resourceVersion is provided",
-            )
-    if asked > current or (match == "Exact" and asked != current):
-        raise Expired(
-            f"The resourceVersion for the provided list of {resource.plural} is not available: "
-            f"asked for {asked}, now at {current}"
-        )

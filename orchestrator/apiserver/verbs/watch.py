@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from orchestrator.api.resources import Resource
 from orchestrator.apiserver.answers import send_part, start_stream
 from orchestrator.apiserver.forms import include_object
+from orchestrator.apiserver.list_options import (
+    parse_revision,
+    require_known,
+    require_watch_options,
+)
 from orchestrator.apiserver.negotiation import JSON, answer_format
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Query, Request
@@ -22,8 +27,13 @@ from orchestrator.apiserver.selectors import read_filter
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.streams import hang_up
 from orchestrator.apiserver.verbs.lines import Lines
-from orchestrator.apiserver.verbs.read import options_invalid, parse_revision
-from orchestrator.kit.errors import ApiError, BadRequest, Expired, NotAcceptable
+from orchestrator.kit.errors import (
+    ApiError,
+    BadRequest,
+    Expired,
+    NotAcceptable,
+    RequestTimeout,
+)
 from orchestrator.kit.ids import Revision
 from orchestrator.store.objects import StoredObject
 from orchestrator.store.watch import Watch
@@ -56,7 +66,10 @@ async def open_watch(services: Services, request: Request, path: ObjectPath) -> 
     fault: ApiError | None = None
     watch: Watch | None = None
     try:
-        if plan.since > revision:
+        if plan.initial:
+            require_known(plan.since, revision)
+        elif plan.since > revision:
+            # only a client of a store that was set back knows such a revision: it lists again
             raise Expired(f"too large resource version: {plan.since}, current: {revision}")
         since = plan.since if plan.since and not plan.initial else revision
         watch = store.watch(path.resource.resource, path.namespace, since)
@@ -66,7 +79,7 @@ async def open_watch(services: Services, request: Request, path: ObjectPath) -> 
                 for item in store.list(path.resource.resource, path.namespace)
                 if chosen.matches(item)
             ]
-    except Expired as error:
+    except (Expired, RequestTimeout) as error:
         fault = error
     return WatchStream(services, path.resource, lines, plan, watch, initial, revision, fault)
 
@@ -91,27 +104,13 @@ class _Plan:
 
 
 def _plan(services: Services, query: Query) -> _Plan:
+    require_watch_options(query)
     since = parse_revision(query.text("resourceVersion"))
     bookmarks = query.flag("allowWatchBookmarks")
-    match = query.text("resourceVersionMatch")
-    initial = since == 0
-    end_mark = False
+    initial, end_mark = since == 0, False
     if "sendInitialEvents" in query:
-        if match != "NotOlderThan":
-            raise options_invalid(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            )
-        initial = end_mark = query.flag("sendInitialEvents")
-        if initial and not bookmarks:
-            raise options_invalid(
-                "allowWatchBookmarks", "sendInitialEvents requires setting allowWatchBookmarks"
-            )
-    elif match:
-        raise options_invalid(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        )
+        initial = query.flag("sendInitialEvents")
+        end_mark = initial and bookmarks
     seconds = query.number("timeoutSeconds")
     if seconds is not None and seconds < 0:
         raise BadRequest(f"timeoutSeconds: invalid value {seconds}: must be at least 0")

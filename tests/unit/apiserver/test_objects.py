@@ -109,19 +109,6 @@ async def test_selectors(world):
     assert (await world.client.get(f"{PODS}?labelSelector=a%20b")).status == 400
 
 
-async def test_revisions_of_lists(world):
-    await world.create(PODS, pod())
-    now = world.store.revision
-    for query in ("resourceVersion=0", f"resourceVersion={now}&resourceVersionMatch=Exact"):
-        assert (await world.client.get(f"{PODS}?{query}")).status == 200
-    for query in (
-        "resourceVersion=1&resourceVersionMatch=Exact",
-        f"resourceVersion={now + 1}&resourceVersionMatch=NotOlderThan",
-    ):
-        assert (await world.client.get(f"{PODS}?{query}")).json["reason"] == "Expired"
-    assert (await world.client.get(f"{PODS}?resourceVersionMatch=Exact")).status == 422
-
-
 async def test_tables(world):
     await world.create(PODS, pod())
     listed = (await world.client.get(PODS, accept=TABLE)).json

@@ -156,21 +156,6 @@ async def test_streamed_list(world):
         assert told(event) == ("ADDED", "b")
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "watch=true&sendInitialEvents=true&allowWatchBookmarks=true",
-        "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
-        "watch=true&resourceVersionMatch=NotOlderThan",
-        "watch=true&resourceVersion=abc",
-        "sendInitialEvents=true",
-    ],
-)
-async def test_parameters_that_do_not_go_together(world, query):
-    reply = await world.client.get(f"{MAPS}?{query}")
-    assert (reply.status, reply.json["reason"]) == (422, "Invalid")
-
-
 async def test_timeout_ends_cleanly(world, settings):
     async with world.client.stream(f"{MAPS}?watch=true&timeoutSeconds=1") as watch:
         assert await watch.text() == b""
