@@ -21,6 +21,8 @@ READ_VERBS: Final = ("get", "list", "watch")
 CREATE_ONLY: Final = ("create",)
 METRICS_GROUP: Final = "metrics.k8s.io"
 """Its objects are made when they are asked for."""
+SHOWN_WHEN_DELETED: Final = frozenset({"pods", "services", "serviceaccounts", "resourcequotas"})
+"""Kinds whose DELETE answers with the object even when it is gone; clients' models expect it."""
 CONNECT_VERBS: Final = ("create", "get")
 """Upgrades to a stream: POST as SPDY, GET as a WebSocket."""
 

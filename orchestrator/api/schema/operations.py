@@ -8,7 +8,7 @@ and parameters as Kubernetes publishes them.
 from types import MappingProxyType
 from typing import Any, Final
 
-from orchestrator.api.resources import Resource, Subresource
+from orchestrator.api.resources import SHOWN_WHEN_DELETED, Resource, Subresource
 from orchestrator.api.schema.bundle import GVK_FIELD, REF_PREFIX, name_of, name_of_kind
 
 PATCH_TYPES: Final = (
@@ -188,8 +188,10 @@ class _Operations:
                 method, operation = self._access(verb, kind, name_of(r), None)
                 item[method] = operation
         if "delete" in r.verbs:
+            shown = r.resource in SHOWN_WHEN_DELETED
+            answer = name_of(r) if shown else f"{_META}Status"
             item["delete"] = self.operation(
-                "delete", "delete", kind, f"{_META}Status", parameters=_DELETE,
+                "delete", "delete", kind, answer, parameters=_DELETE,
                 body=_body(f"{_META}DeleteOptions", required=False), codes=(200, 202),
             )  # fmt: skip
         return item

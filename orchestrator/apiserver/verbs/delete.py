@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
+from orchestrator.api.resources import SHOWN_WHEN_DELETED
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document, read_optional_document
 from orchestrator.apiserver.errors import success_status
@@ -25,8 +26,6 @@ from orchestrator.store.objects import Document
 Propagation = Literal["Background", "Foreground", "Orphan"]
 _KIND: Final = "DeleteOptions"
 _PROPAGATIONS: Final = frozenset({"Background", "Foreground", "Orphan"})
-_SHOWN_WHEN_GONE: Final = frozenset({"pods", "services", "serviceaccounts", "resourcequotas"})
-"""Kinds whose DELETE answers with the object even when it is gone; clients' models expect it."""
 
 
 async def delete(services: Services, request: Request, path: ObjectPath) -> Answer:
@@ -40,7 +39,7 @@ async def delete(services: Services, request: Request, path: ObjectPath) -> Answ
     options = await _asked_options(services, request, path)
     deleted = await services.registry.delete(key_of(path), options=options)
     resource = path.resource
-    if not deleted.gone or resource.resource in _SHOWN_WHEN_GONE:
+    if not deleted.gone or resource.resource in SHOWN_WHEN_DELETED:
         now_s = services.clock.wall()
         data = rendered_object(resource, deleted.object, wanted, "Metadata", now_s)
         return object_answer(data, wanted)

@@ -282,3 +282,17 @@ def test_every_kind_is_in_its_document():
     for resource in RESOURCES:
         path = openapi_v3.path_of(resource.group, resource.version)
         assert name_of(resource) in v3(path)["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/api/v1/namespaces/{namespace}/pods/{name}", "Pod"),
+        ("/api/v1/namespaces/{namespace}/services/{name}", "Service"),
+        ("/api/v1/namespaces/{namespace}/configmaps/{name}", "Status"),
+    ],
+)
+def test_what_a_delete_answers_with(path, kind):
+    operation = json.loads(openapi_v3.document("api/v1").body)["paths"][path]["delete"]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema["$ref"].rpartition(".")[2] == kind
