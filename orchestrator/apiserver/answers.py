@@ -18,9 +18,13 @@ from orchestrator.apiserver.cycle import WHOLE_KEY
 from orchestrator.apiserver.errors import encode_status
 from orchestrator.apiserver.negotiation import JSON, AnswerFormat
 from orchestrator.apiserver.request import Request
-from orchestrator.kit.errors import ApiError
+from orchestrator.kit.errors import ApiError, BadRequest
 
 _encode: Final = msgspec.json.Encoder().encode
+
+_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_PEOPLE: Final = ("curl", "Wget", "Mozilla/5.0")
+"""Programs whose user reads the answer."""
 
 Header = tuple[bytes, bytes]
 
@@ -34,12 +38,14 @@ class Answer:
         status: HTTP code.
         content_type: "" sends none (304 must not carry one).
         headers: further headers, names in lower case.
+        fixed: its bytes are sent as they are, also to people: clients know them by their hash.
     """
 
     body: bytes
     status: int = 200
     content_type: str = JSON
     headers: tuple[Header, ...] = ()
+    fixed: bool = False
 
 
 class Stream(Protocol):
@@ -94,11 +100,12 @@ class Sender:
         """Sends a complete answer."""
         body = answer.body
         headers = [*answer.headers, *warning_headers(request.warnings)]
+        if answer.content_type == JSON and not answer.fixed and is_for_people(request):
+            body = await self._off_loop(indented, body)
         if answer.content_type:
             headers.append((b"content-type", answer.content_type.encode()))
         if len(body) >= self._gzip_min_bytes and "gzip" in request.header(b"accept-encoding"):
-            loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(self._executor, _compress, body)
+            body = await self._off_loop(_compress, body)
             headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
         extensions: Any = request.scope.get("extensions")
         if extensions and WHOLE_KEY in extensions:
@@ -112,6 +119,12 @@ class Sender:
             headers.append((b"content-length", str(len(body)).encode()))
         await start(request, answer.status, headers)
         await send_part(request, b"" if request.method == "HEAD" else body, more=False)
+
+    async def _off_loop(self, change: Callable[[bytes], bytes], body: bytes) -> bytes:
+        """A body changed on the thread when it is big."""
+        if len(body) < self._gzip_min_bytes:
+            return change(body)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, change, body)
 
 
 async def start(request: Request, status: int, headers: list[Header]) -> None:
@@ -152,6 +165,26 @@ def warning_headers(warnings: list[str]) -> list[Header]:
             break
         headers.append((b"warning", value))
     return headers
+
+
+def is_for_people(request: Request) -> bool:
+    """Whether JSON is to be indented: by the parameter, else by the client's name.
+
+    Source: Kubernetes apiserver, endpoints/handlers/negotiation, isPrettyPrint.
+    """
+    if b"pretty" in request.scope["query_string"]:
+        try:
+            wanted = request.query.text("pretty")
+        except BadRequest:
+            return False
+        if wanted:
+            return wanted in _TRUE
+    return request.header(b"user-agent").startswith(_PEOPLE)
+
+
+def indented(body: bytes) -> bytes:
+    """A JSON body with a line for each value, as Kubernetes sends it: no final newline."""
+    return msgspec.json.format(body, indent=2)
 
 
 def _compress(body: bytes) -> bytes:

@@ -38,7 +38,8 @@ async def answer(request: Request, path: DiscoveryPath | OpenApiPath, catalog: C
     headers = ((b"etag", etag), _VARY)
     if etag.decode() in request.header(b"if-none-match"):
         return Answer(b"", 304, content_type="", headers=headers)
-    return Answer(document.body, content_type=document.content_type, headers=headers)
+    fixed = isinstance(path, OpenApiPath)
+    return Answer(document.body, content_type=document.content_type, headers=headers, fixed=fixed)
 
 
 def _discovery(path: DiscoveryPath, accept: str, catalog: Catalog) -> ReadyDocument | None:
