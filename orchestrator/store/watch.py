@@ -55,6 +55,11 @@ class Watch:
         self._events.clear()
         return events
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that was committed so far has been taken, and more would come."""
+        return not (self._events or self._expired or self._closed)
+
     def close(self) -> None:
         """Ends the watch; idempotent."""
         self._closed = True

@@ -7,6 +7,8 @@ import asyncio
 import random
 import ssl
 
+import pytest
+
 from tests.conformance.watch_laws import (
     QUIET_S,
     Watcher,
@@ -28,7 +30,7 @@ async def history(api, rng):
     since = int(empty["metadata"]["resourceVersion"])
 
     async def log():
-        async for line in api.watch(f"resourceVersion={since}&timeoutSeconds=60"):
+        async for line in api.watch(f"resourceVersion={since}&timeoutSeconds=600"):
             truth.append(seen(line))  # noqa: PERF401  # others read it meanwhile
 
     watchers = [
@@ -48,6 +50,8 @@ async def history(api, rng):
                 if number == WRITERS // 2:
                     following += [group.create_task(watcher.run()) for watcher in watchers]
                 writing.create_task(write(api, random.Random(rng.random()), WRITES, answered))
+        for watcher in watchers:
+            watcher.calm = True
         _, end = await api.call("GET")
         last = {o["metadata"]["name"]: o["metadata"]["resourceVersion"] for o in end["items"]}
         async with asyncio.timeout(QUIET_S):
@@ -72,6 +76,7 @@ def caught_up(watcher, truth, last):
     )
 
 
+@pytest.mark.timeout(600)
 async def test_watches_keep_their_laws(server_process, http_seed):
     pki = server_process.state_dir / "pki"
     tls = ssl.create_default_context(cafile=pki / "ca.crt")

@@ -192,9 +192,10 @@ class WatchStream:
                 except TimeoutError:
                     if loop.time() >= deadline:
                         return
-                    # Nothing waits, so everything up to the store's revision was seen.
-                    await send_part(request, self._lines.bookmark(self._services.store.revision))
-                    bookmark_due = loop.time() + settings.bookmark_interval_s
+                    if watch.is_settled:  # else a write came in the turn in which time was up
+                        seen = self._services.store.revision
+                        await send_part(request, self._lines.bookmark(seen))
+                        bookmark_due = loop.time() + settings.bookmark_interval_s
                     continue
             for part in _parts(self._lines.of(events), settings.coalesce_events):
                 await self._send(request, part)

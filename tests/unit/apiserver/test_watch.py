@@ -1,6 +1,7 @@
 """Watches: what is sent, in which order, and how they end."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -137,6 +138,21 @@ async def test_bookmarks_only_when_asked(world):
                 "metadata": {"resourceVersion": str(world.store.revision)},
             },
         }
+
+
+async def test_a_bookmark_never_covers_what_still_waits(world, settings):
+    """A write that is committed in the very moment in which a bookmark is due comes first."""
+    path = f"{MAPS}?watch=true&allowWatchBookmarks=true"
+    async with world.client.stream(path) as watch:
+        for number in range(10):
+            making = asyncio.ensure_future(put(world, f"m{number}"))
+            # so that the write and the bookmark's time fall into one turn of the loop
+            time.sleep(settings.bookmark_interval_s * 2)  # noqa: ASYNC251
+            covered = 0
+            while (event := await watch.line())["type"] == "BOOKMARK":
+                covered = int(event["object"]["metadata"]["resourceVersion"])
+            assert covered < int(event["object"]["metadata"]["resourceVersion"])
+            await making
 
 
 async def test_streamed_list(world):
