@@ -147,7 +147,7 @@ async def test_a_bookmark_never_covers_what_still_waits(world, settings):
         for number in range(10):
             making = asyncio.ensure_future(put(world, f"m{number}"))
             # so that the write and the bookmark's time fall into one turn of the loop
-            time.sleep(settings.bookmark_interval_s * 2)  # noqa: ASYNC251
+            time.sleep(settings.bookmark_interval_s * 2)
             covered = 0
             while (event := await watch.line())["type"] == "BOOKMARK":
                 covered = int(event["object"]["metadata"]["resourceVersion"])
