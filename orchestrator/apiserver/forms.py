@@ -167,14 +167,27 @@ def table(
     shown = [in_version(resource, item) for item in items]
     printed = shown if resource.custom is not None else items
     definitions, rows = table_for(resource, [item.doc for item in printed], now_s)
+    documents = [item.doc for item in shown]
+    return table_of(definitions if columns else None, rows, documents, meta, version, include)
+
+
+def table_of(
+    definitions: Sequence[Any] | None,
+    rows: Sequence[Sequence[Any]],
+    documents: Sequence[dict[str, Any]],
+    meta: dict[str, Any],
+    version: str,
+    include: str,
+) -> dict[str, Any]:
+    """A Table of rows that are made already, each with its object as `include` says."""
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": meta,
-        "columnDefinitions": definitions if columns else None,
+        "columnDefinitions": definitions,
         "rows": [
-            {"cells": cells, "object": _row_object(item.doc, version, include)}
-            for item, cells in zip(shown, rows, strict=True)
+            {"cells": cells, "object": _row_object(document, version, include)}
+            for document, cells in zip(documents, rows, strict=True)
         ],
     }
 

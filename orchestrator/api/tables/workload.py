@@ -34,6 +34,12 @@ REPLICA_SET_COLUMNS: Final = (
     AGE,
     *TEMPLATE,
 )
+SCALE_COLUMNS: Final = (
+    NAME,
+    Column("Desired", "integer", description="Pods wanted."),
+    Column("Available", "integer", description="Pods that there are."),
+    AGE,
+)
 
 
 def deployment_cells(deployment: Document, now_s: float) -> list[Cell]:
@@ -69,4 +75,14 @@ def template_cells(spec: dict[str, Any]) -> list[Cell]:
         ",".join(container.get("name", "") for container in containers) or NONE,
         ",".join(container.get("image", "") for container in containers) or NONE,
         selector_text(spec.get("selector")),
+    ]
+
+
+def scale_cells(scale: Document, now_s: float) -> list[Cell]:
+    """The row of a workload's Scale."""
+    return [
+        scale["metadata"]["name"],
+        scale["spec"]["replicas"],
+        scale["status"]["replicas"],
+        age_of(scale, now_s),
     ]

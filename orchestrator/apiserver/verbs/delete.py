@@ -7,7 +7,7 @@ from orchestrator.api.resources import SHOWN_WHEN_DELETED
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document, read_optional_document
 from orchestrator.apiserver.errors import success_status
-from orchestrator.apiserver.forms import ListMeta, list_bytes, rendered_object
+from orchestrator.apiserver.forms import ListMeta, list_parts, rendered_object
 from orchestrator.apiserver.list_options import list_options
 from orchestrator.apiserver.negotiation import answer_format
 from orchestrator.apiserver.options import invalid_option, is_dry_run
@@ -64,7 +64,8 @@ async def delete_collection(services: Services, request: Request, path: ObjectPa
         options=options,
     )
     items = [one.object for one in deleted]
-    data = list_bytes(path.resource, items, ListMeta(services.store.revision))
+    meta, now_s = ListMeta(services.store.revision), services.clock.wall()
+    data = b"".join(list_parts(path.resource, items, meta, wanted, "Metadata", now_s))
     return object_answer(data.rstrip(), wanted)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from orchestrator.api.patch import json_patch, merge_patch
 from orchestrator.api.resources import Resource
 from orchestrator.api.scale import replicas_patch, scale_document
+from orchestrator.api.tables.workload import SCALE_COLUMNS, scale_cells
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document
-from orchestrator.apiserver.forms import in_version
-from orchestrator.apiserver.negotiation import answer_format
+from orchestrator.apiserver.forms import in_version, include_object, partial, table_of
+from orchestrator.apiserver.negotiation import Form, answer_format
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
@@ -33,7 +34,8 @@ from orchestrator.store.objects import Document, StoredObject
 
 async def get_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
     """The Scale of a workload."""
-    return _answer(request, scale_of(path.resource, services.registry.get(key_of(path))))
+    scale = scale_of(path.resource, services.registry.get(key_of(path)))
+    return _answer(services, request, scale)
 
 
 async def put_scale(services: Services, request: Request, path: ObjectPath) -> Answer:
@@ -82,7 +84,7 @@ async def _set(
     written = await services.registry.patch(
         key_of(path), Patch("merge", change), options=_options(request, path)
     )
-    return _answer(request, scale_of(path.resource, written))
+    return _answer(services, request, scale_of(path.resource, written))
 
 
 def _options(request: Request, path: ObjectPath) -> WriteOptions:
@@ -103,7 +105,7 @@ async def _apply(services: Services, request: Request, path: ObjectPath) -> Answ
     written, _ = await services.registry.apply(
         key_of(path), wanted, force=request.query.flag("force"), options=_options(request, path)
     )
-    return _answer(request, scale_of(path.resource, written))
+    return _answer(services, request, scale_of(path.resource, written))
 
 
 def _replicas(scale: Document, name: str) -> int:
@@ -125,7 +127,19 @@ def _replicas(scale: Document, name: str) -> int:
     return replicas
 
 
-def _answer(request: Request, scale: Document) -> Answer:
+def _answer(services: Services, request: Request, scale: Document) -> Answer:
     wanted = answer_format(request.header(b"accept"))
-    plain = json_answer(scale)
+    shown = scale
+    if wanted.form is Form.PARTIAL:
+        shown = partial(scale, wanted.version)
+    elif wanted.form is Form.TABLE:
+        shown = table_of(
+            [column.definition() for column in SCALE_COLUMNS],
+            [scale_cells(scale, services.clock.wall())],
+            [scale],
+            {"resourceVersion": scale["metadata"]["resourceVersion"]},
+            wanted.version,
+            include_object(request.query.text("includeObject")),
+        )
+    plain = json_answer(shown)
     return object_answer(plain.body, wanted) if wanted.encoding == "yaml" else plain
