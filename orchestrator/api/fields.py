@@ -47,6 +47,7 @@ _BY_RESOURCE: Final[Mapping[str, Mapping[str, _Path]]] = MappingProxyType({
     "secrets": _dotted("type"),
     "namespaces": {**_dotted("status.phase"), "name": ("metadata", "name")},
     "nodes": _dotted("spec.unschedulable"),
+    "certificatesigningrequests.certificates.k8s.io": _dotted("spec.signerName"),
     "services": _dotted("spec.clusterIP", "spec.type"),
     "jobs.batch": _dotted("status.successful"),
     "replicasets.apps": _dotted("status.replicas"),

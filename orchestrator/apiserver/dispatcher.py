@@ -14,7 +14,7 @@ from orchestrator.api.fields import parse_field_selector
 from orchestrator.api.rbac.rules import Attributes
 from orchestrator.api.resources import METRICS_GROUP, Resource
 from orchestrator.apiserver import discovery
-from orchestrator.apiserver.answers import Answer, Sender, Stream
+from orchestrator.apiserver.answers import Answer, Sender, Stream, is_for_people
 from orchestrator.apiserver.connect import commands, ports
 from orchestrator.apiserver.connect.websocket import is_websocket
 from orchestrator.apiserver.errors import method_not_allowed
@@ -121,6 +121,8 @@ class Dispatcher:
         Raises:
             ApiError: as the usual way would.
         """
+        if is_for_people(request):
+            return None
         path = parse_path(request.raw_path, self._services.registry.catalog.current)
         if not isinstance(path, ObjectPath) or path.subresource or not path.name:
             return None

@@ -85,6 +85,8 @@ async def _apply(
 ) -> Answer:
     """Server-side apply: 200, or 201 when it made the object."""
     config = await read_configuration(services, request)
+    if not (config.get("apiVersion") and config.get("kind")):
+        raise BadRequest("an applied configuration must say its apiVersion and kind")
     require_kind(config, path.resource)
     require_same_name(config, path)
     body_namespace(config, path)

@@ -39,6 +39,36 @@ def test_what_cannot_be_read_is_refused(text):
         parse_field_selector(text, "pods")
 
 
+@pytest.mark.parametrize(
+    ("resource", "fields"),
+    [
+        ("pods", "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName "
+                 "spec.hostNetwork status.phase status.podIP status.podIPs "
+                 "status.nominatedNodeName"),
+        ("events", "involvedObject.kind involvedObject.namespace involvedObject.name "
+                   "involvedObject.uid involvedObject.apiVersion involvedObject.resourceVersion "
+                   "involvedObject.fieldPath reason reportingComponent source type"),
+        ("events.events.k8s.io", "reason regarding.kind regarding.name regarding.uid "
+                                 "regarding.namespace reportingController type"),
+        ("namespaces", "status.phase name"),
+        ("nodes", "spec.unschedulable"),
+        ("secrets", "type"),
+        ("services", "spec.clusterIP spec.type"),
+        ("jobs.batch", "status.successful"),
+        ("replicasets.apps", "status.replicas"),
+        ("replicationcontrollers", "status.replicas"),
+        ("certificatesigningrequests.certificates.k8s.io", "spec.signerName"),
+        ("configmaps", ""),
+    ],
+)  # fmt: skip
+def test_the_fields_of_each_kind_are_those_of_kubernetes(resource, fields):
+    for field in ["metadata.name", "metadata.namespace", *fields.split()]:
+        assert parse_field_selector(f"{field}=x", resource)
+    for field in ("metadata.uid", "metadata.labels", "spec.replicas"):
+        with pytest.raises(ValueError, match="not supported"):
+            parse_field_selector(f"{field}=x", resource)
+
+
 def test_escapes_read_back():
     selector = parse_field_selector(r"metadata.name=a\,b\=c\\", "pods")
     assert selector.required("metadata.name") == "a,b=c\\"

@@ -45,6 +45,13 @@ async def test_an_apply_makes_and_merges(world):
     assert managers(other) == [("me", "Apply", ""), ("you", "Apply", "")]
 
 
+@pytest.mark.parametrize("missing", ["apiVersion", "kind"])
+async def test_a_configuration_says_what_it_is(world, missing):
+    config = {key: value for key, value in config_map({"a": "1"}).items() if key != missing}
+    assert (await apply(world, CONFIG, config)).status == 400
+    assert (await world.client.get(CONFIG)).status == 404
+
+
 async def test_conflicts_and_force(world):
     await apply(world, CONFIG, config_map({"a": "1"}))
     refused = await apply(world, CONFIG, config_map({"a": "2"}), "you")
