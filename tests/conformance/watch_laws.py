@@ -9,10 +9,11 @@ guarantees of etcd: ordered, unique, reliable, atomic, resumable, bookmarkable.
 """
 
 import asyncio
+import contextlib
 import json
 import random
 import ssl
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,12 +70,12 @@ class Api:
         async with self.session.request(method, self.maps + path, json=document) as answer:
             return answer.status, await answer.json(content_type=None)
 
+    @asynccontextmanager
     async def watch(self, query: str):
-        """The events of a watch, until the server ends it or the caller has enough."""
+        """A watch that is open, as its events; leaving the context cuts the connection."""
         async with self.session.get(f"{self.maps}?watch=1&{query}") as answer:
             assert answer.status == 200, await answer.text()
-            async for line in answer.content:
-                yield json.loads(line)
+            yield (json.loads(line) async for line in answer.content)
 
 
 @asynccontextmanager
@@ -123,8 +124,7 @@ class Watcher:
         began_with: what existed then.
         log: events and bookmarks since, in the order of their arrival.
         connections: how many it took.
-        calm: whether its connections last: when no more is written, it only has to catch up, and
-            on a busy machine it would take longer to connect than it then stays.
+        calm: whether its connections last: when no more is written, it only has to catch up.
     """
 
     api: Api
@@ -156,19 +156,22 @@ class Watcher:
 
     async def _connected(self, seconds: float, events: int) -> None:
         """One connection, until the time is up or it brought so many events (0: any number)."""
-        try:
-            async with asyncio.timeout(seconds), aclosing(self.api.watch(self._query())) as lines:
-                fresh = not self._known
-                if fresh:
-                    self.began_with = []
-                async for line in lines:
-                    assert line["type"] != "ERROR", line
-                    self._take(seen(line))
-                    events -= self.start == "list" or bool(self._known)
-                    if not events:
-                        return
-        except TimeoutError:
-            return
+        # connecting has all the time it needs: on a busy machine it takes longer than most stay
+        async with self.api.watch(self._query()) as lines:
+            with contextlib.suppress(TimeoutError):
+                await self._follow(lines, seconds, events)
+
+    async def _follow(self, lines: Any, seconds: float, events: int) -> None:
+        async with asyncio.timeout(seconds):
+            fresh = not self._known
+            if fresh:
+                self.began_with = []
+            async for line in lines:
+                assert line["type"] != "ERROR", line
+                self._take(seen(line))
+                events -= self.start == "list" or bool(self._known)
+                if not events:
+                    return
 
     def _take(self, event: Seen) -> None:
         if self._known:
