@@ -1,14 +1,18 @@
 """JSON patch, by the `jsonpatch` library; its exceptions become ours. Source: RFC 6902."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import jsonpatch
-from jsonpointer import JsonPointerException
+import msgspec
+from jsonpointer import JsonPointer, JsonPointerException
 
 from orchestrator.kit.errors import BadRequest, EntityTooLarge, Invalid
 
 MOST_OPERATIONS: Final = 10_000
+MOST_COPIED_BYTES: Final = 3 * 1024 * 1024
+"""All copies of one patch together, as Kubernetes: each can double the document."""
 _WITH_VALUE: Final = frozenset({"add", "replace", "test"})
 _WITH_FROM: Final = frozenset({"move", "copy"})
 _OPERATIONS: Final = _WITH_VALUE | _WITH_FROM | {"remove"}
@@ -19,7 +23,7 @@ def apply(document: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) 
 
     Raises:
         BadRequest: an operation that is none, or lacks a part.
-        EntityTooLarge: more than 10,000 operations.
+        EntityTooLarge: more than 10,000 operations, or 3 MiB that are copied.
         Invalid: an operation that does not fit the document, or a test that fails.
     """
     if len(operations) > MOST_OPERATIONS:
@@ -30,10 +34,29 @@ def apply(document: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) 
     for index, operation in enumerate(operations):
         _check(index, operation)
     try:
+        if any(operation["op"] == "copy" for operation in operations):
+            return _one_by_one(document, operations)
         return jsonpatch.JsonPatch(list(operations)).apply(document)
     except (jsonpatch.JsonPatchException, JsonPointerException, TypeError, KeyError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Invalid(f"the JSON patch cannot be applied: {text}") from error
+
+
+def _one_by_one(document: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) -> Any:
+    """The patched document; counts what is copied, before it is."""
+    patched: Any = copy.deepcopy(document)
+    copied_bytes = 0
+    for operation in operations:
+        if operation["op"] == "copy":
+            source = JsonPointer(operation["from"]).resolve(patched)
+            copied_bytes += len(msgspec.json.encode(source))
+            if copied_bytes > MOST_COPIED_BYTES:
+                raise EntityTooLarge(
+                    "Unable to complete the copy, the accumulated size increase of copy exceeds "
+                    f"the limit {MOST_COPIED_BYTES}"
+                )
+        patched = jsonpatch.JsonPatch([operation]).apply(patched, in_place=True)
+    return patched
 
 
 def _check(index: int, operation: Any) -> None:

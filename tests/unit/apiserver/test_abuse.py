@@ -133,6 +133,25 @@ async def test_clients_that_leave_do_no_harm(served):
     assert [code for code, _ in statuses(await exchange(served, last))] == [200]
 
 
+@pytest.mark.parametrize("how", ["close", "half-close", "reset"])
+async def test_a_watch_ends_with_its_client(served, world, how):
+    reader, writer = await asyncio.open_connection("127.0.0.1", served)
+    writer.write(request("GET", f"{MAPS}?watch=1"))
+    async with asyncio.timeout(5):
+        await reader.readuntil(b"\r\n\r\n")
+        assert world.store.statistics().watchers == 1
+        match how:
+            case "close":
+                writer.close()
+            case "half-close":
+                writer.write_eof()
+            case _:
+                writer.transport.abort()
+        while world.store.statistics().watchers:
+            await asyncio.sleep(0.001)
+    writer.close()
+
+
 async def test_pipelined_requests_keep_their_order(served):
     asked = [request("GET", f"{MAPS}/{n}") for n in range(20)]
     data = await exchange(served, *asked, request("GET", MAPS, b"", "Connection: close"))
