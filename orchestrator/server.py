@@ -211,6 +211,7 @@ class ControlPlane:
         self._clock = SystemClock()
         self._rng = random.Random()  # noqa: S311  # spreads retries, decides nothing secret
         self._informers = Informers(store)
+        self._scheduler = Scheduler(registry, self._informers, self._clock, settings.scheduler)
         connector = connector or SshHostConnector(settings.remote, self._rng)
         self._nodes = NodeManager(
             registry, self._informers, connector, self._clock, self._rng, settings.nodes
@@ -266,12 +267,18 @@ class ControlPlane:
             store=self._store,
             pod_streams=self._nodes,
             usage=self._nodes,
+            explainer=self._scheduler,
             authenticator=authenticator,
             keys=keys,
             public_url=f"https://{self._advertise}:{self._settings.apiserver.port}",
             settings=self._settings.apiserver,
             clock=self._clock,
             rng=self._rng,
+            configuration={
+                "scheduler": self._settings.scheduler,
+                "nodelifecycle": self._settings.nodelifecycle,
+                "registry": self._settings.registry,
+            },
             checks=HealthChecks(
                 live={"store": lambda: self._store.statistics().failing},
                 ready=ready if self._settings.loadbalancer.enabled else {},
@@ -301,7 +308,6 @@ class ControlPlane:
         informers, acting = self._informers, self._acting
         clock, rng = self._clock, self._rng
         lifecycle = self._settings.nodelifecycle
-        scheduler = Scheduler(self._registry, informers, clock, self._settings.scheduler)
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "deployments": deployment_controller(
                 informers, acting("deployment-controller"), clock, rng
@@ -359,7 +365,7 @@ class ControlPlane:
             "nodelifecycle": nodelifecycle_controller(
                 informers, acting("node-controller"), clock, rng, lifecycle
             ).run,
-            "scheduler": scheduler.run,
+            "scheduler": self._scheduler.run,
             "nodes": self._nodes.run,
             "events": self._prune_events,
         }

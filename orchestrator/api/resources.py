@@ -195,6 +195,9 @@ RESOURCES: Final[tuple[Resource, ...]] = (
             Subresource("eviction", "Eviction", CREATE_ONLY, group="policy", version="v1"),
             Subresource("exec", "PodExecOptions", CONNECT_VERBS),
             Subresource("log", "Pod", ("get",)),
+            Subresource(
+                "placement", "PodPlacement", ("get",), group="scheduling.orch.dev", version="v1"
+            ),
             Subresource("proxy", "PodProxyOptions", _PROXY_VERBS),
             Subresource("portforward", "PodPortForwardOptions", CONNECT_VERBS),
             _status("Pod"),

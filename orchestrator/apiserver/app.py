@@ -9,9 +9,11 @@ import asyncio
 import importlib.metadata
 import platform
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
@@ -41,6 +43,7 @@ from orchestrator.kit.clock import Clock
 from orchestrator.node.streams import StreamsProvider
 from orchestrator.reconcile.usage import UsageSource
 from orchestrator.registry.registry import Registry
+from orchestrator.scheduler.placement import Explainer
 from orchestrator.store.store import Store
 
 _ORCH_VERSION: Final = importlib.metadata.version("orch")
@@ -103,6 +106,8 @@ def build_app(
     checks: HealthChecks | None = None,
     public_url: str = "",
     collector: CollectorRegistry | None = None,
+    explainer: Explainer | None = None,
+    configuration: Mapping[str, Any] | None = None,
 ) -> ApiServer:
     """The API server as an ASGI application.
 
@@ -119,6 +124,8 @@ def build_app(
         checks: health checks besides "ping".
         public_url: where clients reach this server; "" for this machine.
         collector: where metrics are registered and /metrics reads; a fresh one when None.
+        explainer: who knows how pods are placed.
+        configuration: settings that /configz tells, by section.
     """
     metrics = ApiMetrics(collector if collector is not None else CollectorRegistry())
     sender = Sender(settings.gzip_min_bytes)
@@ -134,6 +141,7 @@ def build_app(
         store=store,
         pod_streams=pod_streams,
         usage=usage,
+        explainer=explainer,
         settings=settings,
         clock=clock,
         rng=rng,
@@ -148,6 +156,7 @@ def build_app(
             _root_route(registry),
             _version_route(),
             _metrics_route(metrics.collector),
+            _configz_route(configuration or {}),
             *discovery_routes(accounts, public_url or f"https://localhost:{settings.port}"),
         ],
         openapi_config=docs_config(_ORCH_VERSION, lambda: registry.catalog.current),
@@ -173,7 +182,8 @@ def _root_route(registry: Registry) -> HTTPRouteHandler:
         served = registry.catalog.current.group_versions
         groups = {f"/apis/{group}" for group, _ in served if group}
         return {"paths": sorted([
-            "/api", "/api/v1", "/apis", *groups, "/docs", "/healthz", "/livez", "/metrics",
+            "/api", "/api/v1", "/apis", *groups, "/configz", "/docs", "/healthz", "/livez",
+            "/metrics",
             "/.well-known/openid-configuration", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks",
             "/readyz", "/version",
         ])}  # fmt: skip
@@ -197,6 +207,16 @@ def _metrics_route(collector: CollectorRegistry) -> HTTPRouteHandler:
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return metrics
+
+
+def _configz_route(configuration: Mapping[str, Any]) -> HTTPRouteHandler:
+    told: dict[str, Any] = msgspec.to_builtins(configuration)
+
+    @get("/configz", sync_to_thread=False, tags=["server"], summary="Settings that decide on pods")
+    def configz() -> dict[str, Any]:
+        return told
+
+    return configz
 
 
 def _framework_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -15,6 +15,7 @@ from orchestrator.kit.clock import Clock
 from orchestrator.node.streams import StreamsProvider
 from orchestrator.reconcile.usage import UsageSource
 from orchestrator.registry.registry import Registry
+from orchestrator.scheduler.placement import Explainer
 from orchestrator.store.store import Store
 
 
@@ -30,6 +31,7 @@ class Services:
         store: revisions and watches.
         pod_streams: log streams from a pod's host.
         usage: what nodes and pods use.
+        explainer: who knows how pods are placed; None where nobody does.
         settings: limits and intervals.
         clock: ages in tables, durations.
         rng: spreads the ends of watches.
@@ -46,6 +48,7 @@ class Services:
     store: Store
     pod_streams: StreamsProvider
     usage: UsageSource
+    explainer: Explainer | None
     settings: ApiServerSettings
     clock: Clock
     rng: random.Random

@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "orchestrator.cli.verbs.describe:describe",
         "Show one object with what belongs to it.",
     ),
+    "explain": ("orchestrator.cli.verbs.explain:explain", "Say why a pod is where it is."),
     "logs": ("orchestrator.cli.verbs.logs:logs", "Show a container's log."),
     "scale": ("orchestrator.cli.verbs.scale:scale", "Set the number of replicas."),
     "rollout": ("orchestrator.cli.verbs.rollout:rollout", "Follow or undo a rollout."),

@@ -27,6 +27,7 @@ class Binder:
         node_name: str,
         requester: Mapping[str, Any] | None = None,
         *,
+        message: str,
         dry_run: bool,
     ) -> StoredObject:
         """See `Registry.bind`."""
@@ -47,7 +48,7 @@ class Binder:
             if bound:
                 raise faults.conflict(key, f'pod {key.name} is already assigned to node "{bound}"')
             document["spec"]["nodeName"] = node_name
-            _set_scheduled(document, rfc3339(self._clock.wall()))
+            _set_scheduled(document, rfc3339(self._clock.wall()), message)
             strategy.count_generation(faults.resource_of(key.resource), stored.doc, document)
             return await self._writer.commit(key, stored, document, dry_run=dry_run)
 
@@ -63,10 +64,12 @@ def _question(key: ObjectKey, node_name: str, requester: Mapping[str, Any]) -> Q
     return asking.body(row, key, "binding", body, options)
 
 
-def _set_scheduled(document: Document, now: str) -> None:
+def _set_scheduled(document: Document, now: str, message: str) -> None:
     conditions: list[dict[str, Any]] = document.setdefault("status", {}).setdefault(
         "conditions", []
     )
     others = [c for c in conditions if c.get("type") != "PodScheduled"]
     condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
+    if message:
+        condition["message"] = message
     document["status"]["conditions"] = [*others, condition]

@@ -271,6 +271,7 @@ class Registry:
         key: ObjectKey,
         node_name: str,
         *,
+        message: str = "",
         requester: Mapping[str, Any] | None = None,
         dry_run: bool = False,
     ) -> StoredObject:
@@ -278,7 +279,8 @@ class Registry:
 
         Args:
             key: of the pod.
-            node_name: where it is to run.
+            node_name: its host from now on.
+            message: why there, for the condition.
             requester: whose choice admission policies are asked about, as UserInfo; None: nobody's.
             dry_run: do everything but store.
 
@@ -286,7 +288,7 @@ class Registry:
             NotFound: no such pod.
             Conflict: it is on another node, or being deleted.
         """
-        return await self._binder.bind(key, node_name, requester, dry_run=dry_run)
+        return await self._binder.bind(key, node_name, requester, message=message, dry_run=dry_run)
 
     async def record(
         self,

@@ -15,6 +15,7 @@ from orchestrator.api.labels import Requirement, Selector
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.scheduler.explain import message, reasons
 from orchestrator.scheduler.fleet import Fleet, Placed
+from orchestrator.scheduler.placement import Comparison, chosen, compare
 from orchestrator.scheduler.preemption import (
     Budget,
     Preemption,
@@ -54,11 +55,19 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """Put a pod on a host."""
+    """Put a pod on a host.
+
+    Attributes:
+        key: the pod.
+        uid: its uid.
+        node: the host.
+        message: why there.
+    """
 
     key: ObjectKey
     uid: Uid
     node: str
+    message: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,37 @@ class Planner:
             self._failed.pop(template, None)
         self._fleet.forget(self._standings.__contains__)
 
+    def compare(self, uid: Uid, template: Template, current: str = "") -> Comparison:
+        """How hosts compare for a pod now, as if it had no place yet; takes back what it tries.
+
+        Args:
+            uid: of the pod, which may have a place, or one kept for it.
+            template: what it asks for.
+            current: its host.
+        """
+        fleet = self._fleet
+        away = [fleet.take_away(own) for own in (uid, reservation(uid))]
+        try:
+            profile = profile_of(template.scheduler, self._settings) or Profile()
+            standing = Standing(fleet, template, profile)
+            standing.refresh()
+            return compare(standing, current)
+        finally:
+            for placed in away:
+                if placed is not None:
+                    fleet.place(placed)
+
+    def kept(self, uid: Uid) -> tuple[str, list[Placed]]:
+        """The host where room is made for a pod, and who leaves it for that; "" for none."""
+        kept = self._fleet.pod(reservation(uid))
+        return (kept.node, self._leaving(kept)) if kept is not None else ("", [])
+
+    def members(self, namespace: str, group: str) -> int:
+        """Pods of a group that have a host already."""
+        same = Selector((Requirement(POD_GROUP, "=", frozenset({group})),))
+        matcher = Matcher(same, frozenset({namespace}), leaving=False)
+        return int(self._fleet.tally(Matching((matcher,))).data.sum())
+
     def _one(self, pod: Pending) -> Decision:
         fleet, template = self._fleet, pod.template
         kept = fleet.take_away(reservation(pod.uid))
@@ -160,7 +200,7 @@ class Planner:
             found = reasons(standing)
             words = message(found, len(fleet.slots))
             plugins = frozenset(one.plugin for one in found)
-            if kept is not None and self._somebody_leaves(kept):
+            if kept is not None and self._leaving(kept):
                 fleet.place(kept)
                 return Unschedulable(pod.key, pod.uid, words, plugins)
             preemption = self._preempt(pod, standing)
@@ -169,15 +209,17 @@ class Planner:
                 self._failed[template] = (now, decision)
             return decision
         self._last = name = fleet.name_of(slot)
+        why = chosen(standing, slot)
         fleet.place(Placed(pod.key, pod.uid, template, name))
-        return Bind(pod.key, pod.uid, name)
+        return Bind(pod.key, pod.uid, name, why)
 
-    def _somebody_leaves(self, kept: Placed) -> bool:
-        """Whether the room that a pod waits for is still being made."""
-        return any(
-            pod.leaving and pod.template.priority < kept.template.priority
+    def _leaving(self, kept: Placed) -> list[Placed]:
+        """Whose room it is that a pod waits for; nobody's when it is not being made any more."""
+        return [
+            pod
             for pod in self._fleet.pods_on(kept.node)
-        )
+            if pod.leaving and pod.template.priority < kept.template.priority
+        ]
 
     def _preempt(self, pod: Pending, standing: Standing) -> Preemption | None:
         """Makes room for a pod, which then waits for it; others count it as placed there."""
@@ -201,7 +243,7 @@ class Planner:
     def _gang(self, members: Sequence[Pending]) -> list[Decision]:
         """All of a group's pods that wait, or none."""
         group, wanted = members[0].group, max(pod.members for pod in members)
-        there = self._bound(members[0])
+        there = self.members(members[0].key.namespace, group)
         if there + len(members) < wanted:
             words = (
                 f'pod group "{group}" has {there + len(members)} of the {wanted} pods '
@@ -220,9 +262,3 @@ class Planner:
             f"that it needs to start fit; of the next: {why.message}"
         )
         return [Unschedulable(pod.key, pod.uid, words, why.plugins) for pod in members]
-
-    def _bound(self, pod: Pending) -> int:
-        """Pods of the group that have a host already."""
-        same = Selector((Requirement(POD_GROUP, "=", frozenset({pod.group})),))
-        matcher = Matcher(same, frozenset({pod.key.namespace}), leaving=False)
-        return int(self._fleet.tally(Matching((matcher,))).data.sum())

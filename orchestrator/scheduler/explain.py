@@ -5,7 +5,7 @@ first that applies, and under every resource that does not suffice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,12 +24,14 @@ class Against:
         detail: with numbers; "" when there is nothing to add.
         slots: of the hosts.
         plugin: whose reason it is.
+        plain: the same in fewer words, about one host.
     """
 
     words: str
     detail: str
     slots: Sequence[int]
     plugin: str
+    plain: str
 
 
 def reasons(standing: Standing) -> list[Against]:
@@ -38,40 +40,47 @@ def reasons(standing: Standing) -> list[Against]:
     found: list[Against] = []
     left: Flags = fleet.live.data == 1
 
-    def rule_out(plugin: str, words: str, fine: Flags) -> None:
+    def rule_out(plugin: str, plain: str, words: str, fine: Flags) -> None:
         nonlocal left
         bad = left & ~fine
         if bad.any():
-            found.append(Against(words, "", _slots(bad), plugin))
+            found.append(Against(words, "", _slots(bad), plugin, plain))
             left = left & fine
 
-    rule_out("cordon", "node(s) were unschedulable", filters.open_hosts(fleet, template))
+    opened = filters.open_hosts(fleet, template)
+    rule_out("cordon", "cordoned", "node(s) were unschedulable", opened)
     for index, taints in enumerate(fleet.taint_sets):
         taint = filters.first_untolerated(template, taints)
         if taint is not None:
             words = f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
-            rule_out("taints", words, fleet.taints.data != index)
-    rule_out("ready", "node(s) were not ready", filters.ready_hosts(fleet))
+            plain = f"taint {taint.key}" + (f"={taint.value}" if taint.value else "")
+            rule_out("taints", plain, words, fleet.taints.data != index)
+    rule_out("ready", "not ready", "node(s) were not ready", filters.ready_hosts(fleet))
     rule_out(
         "affinity",
+        "node selector or affinity",
         "node(s) didn't match Pod's node affinity/selector",
         filters.wanted_hosts(fleet, template),
     )
     portless = np.ones(fleet.size, dtype=np.bool_)
     portless[filters.portless(fleet, template)] = False
-    rule_out("ports", "node(s) didn't have free ports for the requested pod ports", portless)
+    words = "node(s) didn't have free ports for the requested pod ports"
+    rule_out("ports", "host ports taken", words, portless)
     found += _short_of(standing, left)
     left = left & filters.roomy(fleet, template)
     for rule in standing.hard:
         words = "node(s) didn't match pod topology spread constraints"
         there = fleet.label(rule.rule.topology).there()
-        rule_out("spread", f"{words} (missing required label)", there)
-        rule_out("spread", words, rule.allowed())
+        label = f"label {rule.rule.topology} missing (topology spread)"
+        rule_out("spread", label, f"{words} (missing required label)", there)
+        rule_out("spread", "topology spread", words, rule.allowed())
     near = standing.neighbours
-    rule_out("neighbours", "node(s) didn't match pod affinity rules", near.attracted())
-    rule_out("neighbours", "node(s) didn't match pod anti-affinity rules", near.not_repelled())
+    words = "node(s) didn't match pod affinity rules"
+    rule_out("neighbours", "pod affinity", words, near.attracted())
+    words = "node(s) didn't match pod anti-affinity rules"
+    rule_out("neighbours", "pod anti-affinity", words, near.not_repelled())
     words = "node(s) didn't satisfy existing pods anti-affinity rules"
-    rule_out("neighbours", words, near.not_unwanted())
+    rule_out("neighbours", "anti-affinity of pods there", words, near.not_unwanted())
     return _merged(found)
 
 
@@ -81,14 +90,15 @@ def _short_of(standing: Standing, left: Flags) -> list[Against]:
     full = left & (pods.used.data >= pods.total.data)
     if full.any():
         detail = f"takes {_span(PODS, pods.total.data[full])}"
-        found.append(Against("Too many pods", detail, _slots(full), "fit"))
+        found.append(Against("Too many pods", detail, _slots(full), "fit", "too many pods"))
     for name, amount in standing.template.requests:
         resource = fleet.resource(name)
         free = resource.total.data - resource.used.data
         short = left & (free < amount)
         if short.any():
             detail = f"needs {shown(name, amount)}, free {_span(name, np.maximum(free[short], 0))}"
-            found.append(Against(f"Insufficient {name}", detail, _slots(short), "fit"))
+            words, plain = f"Insufficient {name}", f"insufficient {name}"
+            found.append(Against(words, detail, _slots(short), "fit", plain))
     return found
 
 
@@ -107,9 +117,7 @@ def _merged(found: list[Against]) -> list[Against]:
     for one in found:
         known = merged.get(one.words)
         merged[one.words] = (
-            one
-            if known is None
-            else Against(one.words, one.detail, [*known.slots, *one.slots], one.plugin)
+            one if known is None else replace(known, slots=[*known.slots, *one.slots])
         )
     return list(merged.values())
 
@@ -123,3 +131,17 @@ def message(found: Sequence[Against], hosts: int) -> str:
         for one in found
     ]
     return f"0/{hosts} nodes are available: {', '.join(sorted(parts))}."
+
+
+def grouped(found: Sequence[Against]) -> str:
+    """The same for people: "3 hosts: insufficient cpu (needs 2, free 500m); 1 host: cordoned"."""
+    parts = sorted((-len(one.slots), one.plain, one.detail) for one in found)
+    return "; ".join(
+        f"{hosts(-count)}: {plain}" + (f" ({detail})" if detail else "")
+        for count, plain, detail in parts
+    )
+
+
+def hosts(number: int) -> str:
+    """How many: "1 host", "3 hosts"."""
+    return f"{number} host" + ("" if number == 1 else "s")

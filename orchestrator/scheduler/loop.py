@@ -7,7 +7,8 @@ decided counts at once, before it is written; a bind that fails is taken back.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -37,8 +38,18 @@ from orchestrator.registry.registry import Registry
 from orchestrator.scheduler.cycle import Bind, Decision, Pending, Planner, Unschedulable
 from orchestrator.scheduler.fleet import Fleet, Placed
 from orchestrator.scheduler.hosts import host_of
+from orchestrator.scheduler.placement import (
+    Explanation,
+    bound,
+    ended,
+    foreign,
+    gated,
+    group_words,
+    pending,
+    room_words,
+)
 from orchestrator.scheduler.preemption import Budget
-from orchestrator.scheduler.settings import SchedulerSettings, profile_of
+from orchestrator.scheduler.settings import DEFAULT_SCHEDULER, SchedulerSettings, profile_of
 from orchestrator.scheduler.templates import MIN_MEMBER, POD_GROUP, Templates
 from orchestrator.scheduler.waiting import Change, Waiting
 from orchestrator.store.objects import StoredObject, StoreEvent
@@ -82,18 +93,52 @@ class Scheduler:
 
     async def run(self) -> None:
         """Runs until cancelled."""
+        with self.following():
+            async with Tasks() as tasks:
+                tasks.essential("scheduler-events", self._teller())
+                tasks.essential("scheduler-cycles", self._cycles())
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Knows hosts and pods as long as the context lasts, and does nothing about them."""
         unsubscribe = [
             self._informers.on_event("namespaces", self._on_namespace),
             self._informers.on_event("nodes", self._on_node),
             self._informers.on_event("pods", self._on_pod),
         ]
         try:
-            async with Tasks() as tasks:
-                tasks.essential("scheduler-events", self._teller())
-                tasks.essential("scheduler-cycles", self._cycles())
+            yield
         finally:
             for end in unsubscribe:
                 end()
+
+    def explain(self, item: StoredObject) -> Explanation:
+        """Why a pod is where it is, or waits; changes nothing."""
+        pod, name = view_as(item, Pod), view_as(item, Pod).spec.scheduler_name
+        if has_ended(pod):
+            return ended(node_of(item))
+        if profile_of(name, self._settings) is None and not node_of(item):
+            return foreign(name)
+        template = self._templates.of(item)
+        found = self._planner.compare(item.uid, template, node_of(item))
+        profile = self._settings.strategy if name in {"", DEFAULT_SCHEDULER} else name
+        if node_of(item):
+            return bound(node_of(item), found, profile, leaving=owners.is_deleting(item))
+        if owners.is_deleting(item):
+            return Explanation("Leaving", "is being deleted", profile=profile, comparison=found)
+        if pod.spec.scheduling_gates:
+            gates = [gate.name for gate in pod.spec.scheduling_gates]
+            return gated(gates, found, profile)
+        one = self._pending(item)
+        waits_for: list[str] = []
+        if one.group:
+            there = self._planner.members(item.key.namespace, one.group)
+            waiting = self._waiting.in_group(item.key.namespace, one.group)
+            waits_for += group_words(one.group, there, waiting, one.members)
+        nominated, leaving = self._planner.kept(item.uid)
+        if nominated:
+            waits_for.append(room_words(nominated, [str(pod.key.name) for pod in leaving]))
+        return pending(found, profile, waits_for, nominated)
 
     def pending(self) -> tuple[int, int]:
         """How many pods wait for a cycle, and how many are parked because they fit nowhere."""
@@ -206,7 +251,9 @@ class Scheduler:
 
     async def _bind(self, pod: Pending, decision: Bind) -> None:
         try:
-            await self._registry.bind(decision.key, decision.node, requester=_USER)
+            await self._registry.bind(
+                decision.key, decision.node, message=decision.message, requester=_USER
+            )
         except (Conflict, NotFound):
             self._take_back(pod)  # bound by somebody else, being deleted or gone
             return
@@ -248,7 +295,11 @@ class Scheduler:
                 victims=[str(victim.key) for victim in preemption.victims],
             )
             await together([self._evict(victim, pod) for victim in preemption.victims])
-        await self._tell_why(pod, decision.message, preemption.node if preemption else "")
+        message = decision.message
+        if preemption is not None:
+            names = [victim.key.name for victim in preemption.victims]
+            message += f" Waits for {room_words(preemption.node, names)}."
+        await self._tell_why(pod, message, preemption.node if preemption else "")
 
     async def _evict(self, victim: Placed, by: Pending) -> None:
         item = self._snapshot.get(victim.key)

@@ -37,6 +37,12 @@ def _share(used: Column, total: Column, asked: int, rows: Rows) -> Numbers:
     return np.where(have > 0, np.minimum(share, FULL), FULL)
 
 
+def share_at(used: Column, total: Column, asked: int, slot: int) -> int:
+    """The same of one host."""
+    have = int(total.data[slot])
+    return min((int(used.data[slot]) + asked) * FULL // have, FULL) if have > 0 else FULL
+
+
 def shape_table(shape: Sequence[tuple[int, int]]) -> Numbers:
     """Score by used part: straight lines between points of (percent used, score 0 to 10).
 

@@ -16,11 +16,13 @@ from orchestrator.scheduler.columns import NONE, Flags, Numbers
 from orchestrator.scheduler.domains import Evenness, Neighbours, by_place
 from orchestrator.scheduler.filters import ALL, Rows
 from orchestrator.scheduler.fleet import COUNT_BITS, RANK_BITS, Fleet, order
+from orchestrator.scheduler.requests import CPU, MEMORY
 from orchestrator.scheduler.settings import Profile
 from orchestrator.scheduler.tallies import OfWorkload
 from orchestrator.scheduler.templates import Template
 
-_ORDER_BITS: Final = RANK_BITS + COUNT_BITS
+ORDER_BITS: Final = RANK_BITS + COUNT_BITS
+"""Of a place in the order of hosts, below the score."""
 _NEVER: Final = -1
 _NOWHERE: Final = -(1 << 62)  # stays below 0 whatever score is added
 
@@ -37,6 +39,8 @@ class Standing:
         allowed: hosts that the pod may be on as far as they and their labels decide.
         hard: topology spread constraints that must hold.
         neighbours: rules about other pods.
+        ranked: hosts as they were compared last: the higher, the better; below 0 for those that
+            are not feasible. Not kept up to date.
     """
 
     def __init__(self, fleet: Fleet, template: Template, profile: Profile) -> None:
@@ -53,6 +57,8 @@ class Standing:
         self.hard: list[Evenness] = []
         self.neighbours = Neighbours(fleet, template)
         self.allowed: Flags = np.zeros(0, dtype=np.bool_)
+        self.ranked: Numbers = np.zeros(0, dtype=np.int64)
+        self._weighed: list[tuple[str, Numbers]] = []
         self._keys: Numbers = np.zeros(0, dtype=np.int64)
         self._local: Numbers = np.zeros(0, dtype=np.int64)
 
@@ -117,7 +123,7 @@ class Standing:
             local += profile.weight_workload * scores.fewer(self._workload.data[rows])
         pods = fleet.pods.data[rows]
         self._local[rows] = local
-        keys = (local << _ORDER_BITS) + self._order[rows] - (pods << RANK_BITS)
+        keys = (local << ORDER_BITS) + self._order[rows] - (pods << RANK_BITS)
         self._keys[rows] = np.where(fits, keys, _NOWHERE)
 
     # ------------------------------------------------------------ answers
@@ -155,10 +161,39 @@ class Standing:
 
     def totals(self, feasible: Flags) -> Numbers:
         """The weighted sum of all scores, right for feasible hosts only."""
+        self._weighed = self.relative(feasible)
         total = self._local.copy()
-        for _, score in self.relative(feasible):
+        for _, score in self._weighed:
             total += score
         return total
+
+    def parts(self, slot: int) -> dict[str, int]:
+        """What one host's score in `ranked` consists of, by the name of the weight.
+
+        Made with every pod that is placed: plain numbers are quicker than arrays of one.
+        """
+        fleet, profile, usual = self.fleet, self.profile, self.template.usual
+        cpu = scores.share_at(fleet.cpu, fleet.resource(CPU).total, usual[0], slot)
+        memory = scores.share_at(fleet.memory, fleet.resource(MEMORY).total, usual[1], slot)
+        fit = (int(self._table[cpu]) + int(self._table[memory])) // 2
+        found = {
+            "fit": profile.weight_fit * fit,
+            "balance": profile.weight_balance * (scores.FULL - abs(cpu - memory) // 2),
+        }
+        if self._workload is not None:
+            fewer = scores.FULL // (int(self._workload.data[slot]) + 1)
+            found["workload"] = profile.weight_workload * fewer
+        found["images"] = int(self._images[slot])
+        for name, score in self._weighed:
+            found[name] = int(score[slot])
+        return found
+
+    def rank(self, feasible: Flags) -> Numbers:
+        """Puts the hosts in order: `ranked`, which it returns."""
+        keys = (self.totals(feasible) << ORDER_BITS) + self._order
+        keys -= self.fleet.pods.data << RANK_BITS
+        self.ranked = np.where(feasible, keys, _NOWHERE)
+        return self.ranked
 
     def relative(self, feasible: Flags) -> list[tuple[str, Numbers]]:
         """Weighted scores that depend on which hosts are feasible, by the name of the weight."""
@@ -201,8 +236,12 @@ class Standing:
         turns = self.profile.strategy == "round-robin"
         if self.simple and not self.template.ports and not turns:
             keys = self._keys
+            self._weighed = []
             if self._zones is not None:
-                keys = keys + (self._by_zone() << _ORDER_BITS)
+                zones = self._by_zone()
+                self._weighed.append(("zones", zones))
+                keys = keys + (zones << ORDER_BITS)
+            self.ranked = keys
             slot = int(keys.argmax())
             return slot if keys[slot] >= 0 else None
         feasible = self.feasible()
@@ -210,9 +249,7 @@ class Standing:
             return None
         if turns:
             return _next(self.fleet, feasible, after)
-        keys = (self.totals(feasible) << _ORDER_BITS) + self._order
-        keys -= self.fleet.pods.data << RANK_BITS
-        return int(np.where(feasible, keys, _NOWHERE).argmax())
+        return int(self.rank(feasible).argmax())
 
 
 def _next(fleet: Fleet, feasible: Flags, after: str) -> int:

@@ -68,6 +68,10 @@ class Waiting:
             self._wake(self._groups.get(group, ()))
             self._groups.setdefault(group, {})[pod.key] = None
 
+    def in_group(self, namespace: str, group: str) -> int:
+        """How many pods of a group wait here."""
+        return len(self._groups.get((namespace, group), ()))
+
     def knows(self, key: ObjectKey) -> bool:
         """Whether the pod waits here."""
         return key in self._active or key in self._parked

@@ -39,6 +39,8 @@ from orchestrator.reconcile.executor import Executor
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.usage import NodeUsage, PodUsage, Usage
 from orchestrator.registry.registry import Registry
+from orchestrator.scheduler.loop import Scheduler
+from orchestrator.scheduler.settings import SchedulerSettings
 from orchestrator.store.sql import FileSqlite
 from orchestrator.store.store import Store
 
@@ -91,18 +93,29 @@ async def main(state_dir: Path, port: int) -> None:
         resourcequota_controller(informers, carry_out, clock, rng, registry.quota_used),
         serviceaccount_controller(informers, carry_out, rng),
     ]
+    scheduler = Scheduler(registry, informers, clock)  # tells about pods, and places none
     settings = ApiServerSettings(host="127.0.0.1", port=port, bookmark_interval_s=1.0)
     api = build_app(
         registry=registry,
         store=store,
         pod_streams=NoHosts(),
         usage=Measured(),
+        explainer=scheduler,
+        configuration={"scheduler": SchedulerSettings()},
         authenticator=Authenticator(TokenFile(credentials.tokens)),
         keys=keys,
         settings=settings,
         clock=clock,
         rng=rng,
     )
+    with scheduler.following():
+        await run(api, settings, stop, controllers, credentials, listener)
+    informers.close()
+    api.close()
+    await store.close()
+
+
+async def run(api, settings, stop, controllers, credentials, listener) -> None:
     async with Tasks() as tasks:
         for controller in controllers:
             tasks.supervise(controller.name, controller.run)
@@ -116,9 +129,6 @@ async def main(state_dir: Path, port: int) -> None:
             on_listening=lambda _address, port: print(f"listening {port}", flush=True),
         )
         tasks.stop_supervised()
-    informers.close()
-    api.close()
-    await store.close()
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ _VIEW: Final = (
     _rule(_READ, "", *_CORE, "persistentvolumeclaims/status", "services/status"),
     _rule(
         _READ, "", "bindings", "events", "limitranges", "namespaces/status", "pods/log",
-        "pods/status", "replicationcontrollers/status", "resourcequotas", "resourcequotas/status",
+        "pods/placement", "pods/status", "replicationcontrollers/status", "resourcequotas",
+        "resourcequotas/status",
     ),
     _rule(_READ, "", "namespaces"),
     _rule(_READ, "discovery.k8s.io", "endpointslices"),

@@ -13,6 +13,7 @@ import msgspec
 
 from orchestrator.api.resources import Resource
 from orchestrator.api.schema.metrics import METRICS
+from orchestrator.api.schema.placement import PLACEMENT
 
 KUBERNETES_VERSION: Final = "1.33.0"
 """The Kubernetes version whose API is served: definitions, field numbers, and /version."""
@@ -65,7 +66,7 @@ def _read(name: str) -> bytes:
 def definitions() -> dict[str, Definition]:
     """Every definition by its full name ("io.k8s.api.apps.v1.Deployment"), sorted; shared."""
     generated = msgspec.json.decode(_read("definitions.json.gz"), type=_Definitions).definitions
-    return dict(sorted((generated | METRICS).items()))
+    return dict(sorted((generated | METRICS | PLACEMENT).items()))
 
 
 @cache

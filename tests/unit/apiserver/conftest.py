@@ -13,7 +13,10 @@ from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.credentials.signing import SigningKeys
 from orchestrator.credentials.tokens import TokenOwner
 from orchestrator.kit.errors import Unreachable
+from orchestrator.reconcile.informers import Informers
 from orchestrator.registry.registry import Registry
+from orchestrator.scheduler.loop import Scheduler
+from orchestrator.scheduler.settings import SchedulerSettings
 from orchestrator.store.settings import StoreSettings
 from orchestrator.store.sql import InlineSqlite
 from orchestrator.store.store import Store
@@ -117,11 +120,15 @@ async def world(settings, request):
     registry = Registry(store, clock, rng)
     faults: dict[str, str] = {}
     usage = Measured()
+    informers = Informers(store)
+    scheduler = Scheduler(registry, informers, clock)
     api = build_app(
         registry=registry,
         store=store,
         pod_streams=logs,
         usage=usage,
+        explainer=scheduler,
+        configuration={"scheduler": SchedulerSettings()},
         authenticator=Authenticator(Tokens()),
         keys=SigningKeys.fresh(),
         settings=settings,
@@ -134,7 +141,9 @@ async def world(settings, request):
     )
     world = World(api, Client(api), registry, store, clock, logs, faults, usage)
     await registry.ensure_builtins()
-    yield world
+    with scheduler.following():
+        yield world
+    informers.close()
     api.end_streams()
     api.close()
     await store.close()
