@@ -29,6 +29,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Show one object with what belongs to it.",
     ),
     "explain": ("orchestrator.cli.verbs.explain:explain", "Say why a pod is where it is."),
+    "simulate": (
+        "orchestrator.cli.verbs.simulate:simulate",
+        "Say what would happen, on a copy of the state.",
+    ),
     "logs": ("orchestrator.cli.verbs.logs:logs", "Show a container's log."),
     "scale": ("orchestrator.cli.verbs.scale:scale", "Set the number of replicas."),
     "rollout": ("orchestrator.cli.verbs.rollout:rollout", "Follow or undo a rollout."),

@@ -173,3 +173,33 @@ def test_custom_kinds(kubectl, orch, namespace):
         assert orch("get", "box", "-n", namespace, "-o", "name").out == ""
     finally:
         kubectl("delete", "crd", f"boxes.{group}", "--timeout=20s")
+
+
+def test_explain_and_simulate_change_nothing(kubectl, orch, namespace):
+    host = node("explained")
+    host["status"] = {
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "allocatable": {"cpu": "1", "memory": "1Gi", "pods": "9"},
+    }
+    asks = pod("web")
+    asks["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "2"}}
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump(host))
+    try:
+        status = yaml.safe_dump({"status": host["status"]})
+        kubectl("patch", "node", "explained", "--subresource=status", "--type=merge", "-p", status)
+        kubectl("apply", "-n", namespace, "-f", "-", stdin=yaml.safe_dump(asks))
+        before = kubectl.get("pod", "web", "-n", namespace)
+        said = orch("explain", "pod", "web", "-n", namespace).out
+        assert "insufficient cpu (needs 2, free 1)" in said
+        machine = yaml.safe_load(orch("explain", "pod/web", "-n", namespace, "-o", "json").out)
+        assert (machine["kind"], machine["state"]) == ("PodPlacement", "Pending")
+        assert "it is pods that are placed" in orch.fails("explain", "node", "explained")
+        assert "no such node; did you mean explained?" in orch.fails(
+            "simulate", "--fail", "explaned"
+        )
+        found = orch("simulate", "--add-nodes", "1:cpu=4,memory=4Gi", "--fail", "explained").out
+        assert "new-1" in found
+        assert "nothing was changed" in found
+        assert kubectl.get("pod", "web", "-n", namespace) == before
+    finally:
+        kubectl("delete", "node", "explained")
