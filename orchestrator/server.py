@@ -48,6 +48,8 @@ from orchestrator.controllers.job.controller import job_controller
 from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
 from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSettings
+from orchestrator.controllers.rebalance.controller import rebalance_controller
+from orchestrator.controllers.rebalance.settings import RebalanceSettings
 from orchestrator.controllers.replicaset.controller import replicaset_controller
 from orchestrator.controllers.resourcequota.controller import resourcequota_controller
 from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
@@ -103,6 +105,7 @@ class ServerSettings:
         nodes: how hosts are driven.
         nodelifecycle: when a lost host's pods are replaced.
         autoscaling: how autoscalers look at their pods.
+        rebalance: whether and how running pods are moved to better hosts.
         remote: SSH and the shim.
     """
 
@@ -116,6 +119,7 @@ class ServerSettings:
     nodes: NodeSettings = field(default_factory=NodeSettings)
     nodelifecycle: NodeLifecycleSettings = field(default_factory=NodeLifecycleSettings)
     autoscaling: AutoscalingSettings = field(default_factory=AutoscalingSettings)
+    rebalance: RebalanceSettings = field(default_factory=RebalanceSettings)
     remote: RemoteSettings = field(default_factory=RemoteSettings)
 
 
@@ -369,6 +373,10 @@ class ControlPlane:
             "nodes": self._nodes.run,
             "events": self._prune_events,
         }
+        if self._settings.rebalance.enabled:
+            parts["rebalance"] = rebalance_controller(
+                informers, carry_out, clock, rng, self._settings.rebalance, self._settings.scheduler
+            ).run
         if self._settings.loadbalancer.enabled:
             parts["loadbalancer"] = self._balancer.run
         async with Tasks() as tasks:

@@ -6,6 +6,7 @@ stops what has not started yet; what the failure is decides what the controller 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, assert_never
@@ -15,7 +16,15 @@ import structlog
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.errors import AlreadyExists, Conflict, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
-from orchestrator.reconcile.intents import Create, Delete, Intent, Patch, Record, RequeueAfter
+from orchestrator.reconcile.intents import (
+    Create,
+    Delete,
+    Evict,
+    Intent,
+    Patch,
+    Record,
+    RequeueAfter,
+)
 from orchestrator.registry.options import DeleteOptions, WriteOptions
 from orchestrator.registry.options import Patch as PatchBody
 from orchestrator.registry.registry import Registry
@@ -58,6 +67,8 @@ class Executor:
                 await self._patch(intent)
             case Delete():
                 await self._delete(intent)
+            case Evict():
+                await self._evict(intent)
             case Record():
                 await self._record(intent)
             case RequeueAfter():
@@ -101,6 +112,13 @@ class Executor:
         )
         if written.revision != current.revision:
             _log.debug("executor.patched", patched=str(intent.key), rev=written.revision)
+
+    async def _evict(self, intent: Evict) -> None:
+        if self._is_another(intent.key, intent.uid):
+            return
+        with contextlib.suppress(NotFound):
+            await self._registry.evict(intent.key, options=DeleteOptions(uid=intent.uid))
+            _log.info("executor.evicted", evicted=str(intent.key))
 
     async def _delete(self, intent: Delete) -> None:
         options = DeleteOptions(

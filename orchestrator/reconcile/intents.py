@@ -66,6 +66,21 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Evict:
+    """Delete a pod if its PodDisruptionBudget allows it; NotFound counts as done.
+
+    A budget that does not allow it (any more) is an error: TooManyRequests.
+
+    Attributes:
+        key: the pod.
+        uid: precondition.
+    """
+
+    key: ObjectKey
+    uid: Uid
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Tell the user: an Event object about `about`; repeats are counted, not multiplied.
 
@@ -91,4 +106,4 @@ class RequeueAfter:
     delay_s: float
 
 
-Intent = Create | Patch | Delete | Record | RequeueAfter
+Intent = Create | Patch | Delete | Evict | Record | RequeueAfter

@@ -14,10 +14,8 @@ from typing import Any, Final
 
 import structlog
 
-from orchestrator.api.labels import from_view
 from orchestrator.api.types.meta import ObjectMeta
 from orchestrator.api.types.pod import Pod
-from orchestrator.api.types.policy import PodDisruptionBudget
 from orchestrator.kit.aio.tasks import Tasks
 from orchestrator.kit.clock import Clock, parse_rfc3339
 from orchestrator.kit.errors import Conflict, NotFound, OrchError
@@ -48,7 +46,7 @@ from orchestrator.scheduler.placement import (
     pending,
     room_words,
 )
-from orchestrator.scheduler.preemption import Budget
+from orchestrator.scheduler.preemption import Budget, budgets_of
 from orchestrator.scheduler.settings import DEFAULT_SCHEDULER, SchedulerSettings, profile_of
 from orchestrator.scheduler.templates import MIN_MEMBER, POD_GROUP, Templates
 from orchestrator.scheduler.waiting import Change, Waiting
@@ -275,14 +273,7 @@ class Scheduler:
             self._changed("left")
 
     def _budgets(self) -> list[Budget]:
-        found: list[Budget] = []
-        for item in self._snapshot.list(BUDGETS):
-            budget = view_as(item, PodDisruptionBudget)
-            if budget.spec.selector is not None:
-                selector = from_view(budget.spec.selector)
-                allowed = budget.status.disruptions_allowed
-                found.append(Budget(item.key.namespace, selector, allowed))
-        return found
+        return budgets_of(self._snapshot.list(BUDGETS))
 
     async def _refuse(self, pod: Pending, decision: Unschedulable) -> None:
         """Says why a pod has no host; first lets those go who are to make room for it."""

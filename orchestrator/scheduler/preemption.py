@@ -15,11 +15,14 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from orchestrator.api.labels import Selector
+from orchestrator.api.labels import Selector, from_view
+from orchestrator.api.types.policy import PodDisruptionBudget
 from orchestrator.kit.ids import Uid
+from orchestrator.reconcile.snapshot import view_as
 from orchestrator.scheduler.fleet import Placed
 from orchestrator.scheduler.requests import PODS
 from orchestrator.scheduler.standing import Standing
+from orchestrator.store.objects import StoredObject
 
 TRIED: Final = 64
 """Candidates that are tried where rows decide alone."""
@@ -55,6 +58,18 @@ class Preemption:
     node: str
     victims: tuple[Placed, ...]
     violations: int
+
+
+def budgets_of(items: Iterable[StoredObject]) -> list[Budget]:
+    """The budgets of PodDisruptionBudgets that select pods at all."""
+    found: list[Budget] = []
+    for item in items:
+        budget = view_as(item, PodDisruptionBudget)
+        if budget.spec.selector is not None:
+            selector = from_view(budget.spec.selector)
+            allowed = budget.status.disruptions_allowed
+            found.append(Budget(item.key.namespace, selector, allowed))
+    return found
 
 
 def find(standing: Standing, budgets: Sequence[Budget]) -> Preemption | None:

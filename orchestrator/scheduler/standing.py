@@ -38,6 +38,7 @@ class Standing:
     Attributes:
         allowed: hosts that the pod may be on as far as they and their labels decide.
         hard: topology spread constraints that must hold.
+        soft: those that are a matter of scores.
         neighbours: rules about other pods.
         ranked: hosts as they were compared last: the higher, the better; below 0 for those that
             are not feasible. Not kept up to date.
@@ -55,6 +56,7 @@ class Standing:
         self._static = _NEVER
         self._seen = 0
         self.hard: list[Evenness] = []
+        self.soft: list[Evenness] = []
         self.neighbours = Neighbours(fleet, template)
         self.allowed: Flags = np.zeros(0, dtype=np.bool_)
         self.ranked: Numbers = np.zeros(0, dtype=np.int64)
@@ -104,7 +106,7 @@ class Standing:
             Evenness(fleet, template, rule, {one.topology for one in hard}) for rule in hard
         ]
         soft_keys = {rule.topology for rule in soft}
-        self._soft = [Evenness(fleet, template, rule, soft_keys) for rule in soft]
+        self.soft = [Evenness(fleet, template, rule, soft_keys) for rule in soft]
         self._soft_there = np.ones(fleet.size, dtype=np.bool_)
         for key in soft_keys:
             self._soft_there &= fleet.label(key).there()
@@ -133,7 +135,7 @@ class Standing:
         """Whether rows and zones decide alone."""
         return not (
             self.hard
-            or self._soft
+            or self.soft
             or self.neighbours.rules
             or self.neighbours.scores
             or self._liked is not None
@@ -210,10 +212,10 @@ class Standing:
         if self.neighbours.scores:
             normal = scores.stretched(self.neighbours.wishes(), feasible)
             found.append(("neighbours", profile.weight_neighbours * normal))
-        if self._soft:
+        if self.soft:
             counted = feasible & self._soft_there
             if counted.any():
-                cost = sum((rule.cost(counted) for rule in self._soft), np.int64(0))
+                cost = sum((rule.cost(counted) for rule in self.soft), np.int64(0))
                 normal = scores.emptiest_is_full(np.asarray(cost), counted)
                 normal = np.where(self._soft_there, normal, 0)
                 found.append(("spread", profile.weight_spread * normal))

@@ -38,6 +38,12 @@ scheduler:
     packed: {fit: most, weight_workload: 0}
 ```
 
+Running pods are moved to better hosts, at first only in words (Events tell what would be done):
+
+```yaml
+rebalance: {enabled: true, dry_run: true, moves_per_minute: 10, low_above: {cpu: 70}}
+```
+
 This page is made by `scripts/lib/settings_doc.py` from the settings' own descriptions.
 """
 
@@ -64,6 +70,8 @@ def shown(value: object) -> str:
         return str(value).lower()
     if value == "":
         return '""'
+    if isinstance(value, tuple) and all(isinstance(one, str) for one in value):
+        return f"[{', '.join(value)}]"
     if isinstance(value, float) and value == int(value):
         return str(int(value))
     return str(value)
@@ -71,7 +79,11 @@ def shown(value: object) -> str:
 
 def default(field: dataclasses.Field[object]) -> str:
     """What a setting is where nobody says anything."""
-    return "{}" if field.default is dataclasses.MISSING else shown(field.default)
+    if field.default is not dataclasses.MISSING:
+        return shown(field.default)
+    made = field.default_factory() if field.default_factory is not dataclasses.MISSING else {}
+    pairs = made.items() if isinstance(made, dict) else ()
+    return f"{{{', '.join(f'{key}: {shown(value)}' for key, value in pairs)}}}"
 
 
 def page() -> str:

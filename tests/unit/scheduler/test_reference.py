@@ -1,10 +1,15 @@
-"""The scheduler decides exactly what its plain and slow counterpart decides."""
+"""The scheduler decides exactly what its plain and slow counterpart decides.
+
+That knows no preemption, so nobody preempts here: test_preemption.py has laws of its own for that.
+"""
 
 import random
+from dataclasses import replace
 
 from orchestrator.scheduler.cycle import Bind, Pending, Planner
 from orchestrator.scheduler.fleet import Fleet, Placed
 from orchestrator.scheduler.settings import SchedulerSettings
+from orchestrator.scheduler.templates import Template
 from tests.unit.scheduler import worlds
 from tests.unit.scheduler.reference import Cluster
 
@@ -19,11 +24,14 @@ class World:
         self.plain = Cluster(namespaces=worlds.NAMESPACES)
         settings = SchedulerSettings(strategy="p", profiles={"p": self.profile})
         self.planner = Planner(self.fleet, settings)
-        self.templates = [worlds.template(self.rng) for _ in range(self.rng.randrange(1, 6))]
+        self.templates = [self.template() for _ in range(self.rng.randrange(1, 6))]
         self.last = ""
         self.count = 0
         for number in range(self.rng.randrange(1, 9)):
             self.set_host(number)
+
+    def template(self) -> Template:
+        return replace(worlds.template(self.rng), preempts=False)
 
     def set_host(self, number: int) -> None:
         host = worlds.host(self.rng, number)
@@ -76,7 +84,7 @@ class World:
             case 4:
                 self.let_leave()
             case 5 if len(self.templates) < 12:
-                self.templates.append(worlds.template(self.rng))
+                self.templates.append(self.template())
             case _:
                 self.decide()
 
