@@ -375,7 +375,12 @@ class ControlPlane:
         }
         if self._settings.rebalance.enabled:
             parts["rebalance"] = rebalance_controller(
-                informers, carry_out, clock, rng, self._settings.rebalance, self._settings.scheduler
+                informers,
+                acting("rebalancer"),
+                clock,
+                rng,
+                self._settings.rebalance,
+                self._settings.scheduler,
             ).run
         if self._settings.loadbalancer.enabled:
             parts["loadbalancer"] = self._balancer.run

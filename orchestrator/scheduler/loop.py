@@ -19,7 +19,7 @@ from orchestrator.api.types.pod import Pod
 from orchestrator.kit.aio.tasks import Tasks
 from orchestrator.kit.clock import Clock, parse_rfc3339
 from orchestrator.kit.errors import Conflict, NotFound, OrchError
-from orchestrator.kit.ids import ObjectKey
+from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.reconcile import owners
 from orchestrator.reconcile.executor import Executor, together
 from orchestrator.reconcile.informers import Informers
@@ -86,6 +86,7 @@ class Scheduler:
         self._planner = Planner(self._fleet, self._settings, self._budgets)
         self._waiting = Waiting()
         self._untold: deque[Intent] = deque(maxlen=_MOST_UNTOLD)
+        self._binding: set[Uid] = set()
         self._wake = asyncio.Event()
         self._tell = asyncio.Event()
 
@@ -169,6 +170,8 @@ class Scheduler:
             self._waiting.forget(item.key)
             if self._planner.release(item.uid):
                 self._changed("left")
+        elif item.uid in self._binding:
+            return  # decided: a second decision would give its room away while it is bound
         elif not self._waiting.knows(item.key) or (
             event.previous is None or _decides(item) != _decides(event.previous)
         ):
@@ -234,7 +237,9 @@ class Scheduler:
             by_uid = {pod.uid: pod for pod in taken}
             for decision in self._planner.schedule(taken):
                 decided.append((by_uid[decision.uid], decision))
-                if not isinstance(decision, Bind):
+                if isinstance(decision, Bind):
+                    self._binding.add(decision.uid)
+                else:
                     self._waiting.park(by_uid[decision.uid], decision)
             await asyncio.sleep(0)
         if decided:
@@ -260,6 +265,8 @@ class Scheduler:
             self._take_back(pod)
             self._again(decision.key)
             return
+        finally:
+            self._binding.discard(decision.uid)
         _log.info("scheduler.bound", key=str(decision.key), node=decision.node)
         where = f"{decision.key.namespace}/{decision.key.name}"
         message = f"Successfully assigned {where} to {decision.node}"

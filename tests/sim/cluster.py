@@ -12,6 +12,7 @@ from orchestrator.controllers.cronjob.controller import cron_job_controller
 from orchestrator.controllers.customresources.controller import customresources_controller
 from orchestrator.controllers.daemonset.controller import daemon_set_controller
 from orchestrator.controllers.deployment.controller import deployment_controller
+from orchestrator.controllers.disruption.controller import disruption_controller
 from orchestrator.controllers.endpoints.controller import endpoints_controller
 from orchestrator.controllers.garbage.controller import garbage_controller
 from orchestrator.controllers.hpa.controller import hpa_controller
@@ -19,6 +20,8 @@ from orchestrator.controllers.hpa.settings import AutoscalingSettings
 from orchestrator.controllers.job.controller import job_controller
 from orchestrator.controllers.namespace.controller import namespace_controller
 from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
+from orchestrator.controllers.rebalance.controller import rebalance_controller
+from orchestrator.controllers.rebalance.settings import RebalanceSettings
 from orchestrator.controllers.replicaset.controller import replicaset_controller
 from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
 from orchestrator.controllers.statefulset.controller import stateful_set_controller
@@ -75,12 +78,13 @@ class Cluster:
         self.hosts: dict[str, Host] = {}
         self.tasks: list[asyncio.Task[None]] = []
 
-    def start(self, settings: SchedulerSettings) -> None:
+    def start(self, settings: SchedulerSettings, rebalance: RebalanceSettings) -> None:
         carry_out = Executor(self.registry).carry_out
         informers, clock, rng = self.informers, self.clock, self.rng
         parts = [
             deployment_controller(informers, carry_out, clock, rng),
             replicaset_controller(informers, carry_out, clock, rng),
+            disruption_controller(informers, carry_out, clock, rng),
             daemon_set_controller(informers, carry_out, clock, rng),
             stateful_set_controller(informers, carry_out, clock, rng),
             job_controller(informers, carry_out, clock, rng),
@@ -103,6 +107,10 @@ class Cluster:
             ),
             Scheduler(self.registry, informers, clock, settings),
         ]
+        if rebalance.enabled:
+            parts.append(
+                rebalance_controller(informers, carry_out, clock, rng, rebalance, settings)
+            )
         self.tasks += [spawn(part.run(), name=type(part).__name__) for part in parts]
 
     async def add_host(self, cpu: str = "4", memory: str = "8Gi", pods: str = "110") -> Host:
@@ -218,6 +226,7 @@ async def cluster(
     hosts: int = 3,
     failure_rate: float = 0.0,
     settings: SchedulerSettings | None = None,
+    rebalance: RebalanceSettings | None = None,
     **capacity: str,
 ):
     rng = random.Random(seed)
@@ -225,7 +234,7 @@ async def cluster(
     store = await Store.open(sql)
     made = Cluster(store, sql, rng)
     await made.registry.ensure_builtins()
-    made.start(settings or SchedulerSettings())
+    made.start(settings or SchedulerSettings(), rebalance or RebalanceSettings())
     for _ in range(hosts):
         await made.add_host(**capacity)
     try:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.registry.options import Patch
+from orchestrator.store.objects import StoreEvent
 from tests.sim.cluster import Cluster, cluster
 
 pytestmark = pytest.mark.looptime
@@ -56,6 +58,24 @@ async def test_an_important_pod_takes_the_room_of_the_least_important() -> None:
         assert item.doc["status"]["nominatedNodeName"] == node(sim, high)
         told = [e.doc for e in sim.store.list("events", "default")]
         assert "Preempted" in {event["reason"] for event in told}
+
+
+async def test_pods_that_change_while_they_are_placed_are_decided_on_once() -> None:
+    async with cluster(hosts=3, cpu="4") as sim:
+        changes: list[asyncio.Task[Any]] = []
+
+        def touch(event: StoreEvent) -> None:
+            if event.object.key.resource == "pods" and event.type == "ADDED":
+                note = Patch("merge", {"metadata": {"annotations": {"seen": "yes"}}})
+                changes.append(spawn(sim.registry.patch(event.object.key, note), name="touch"))
+
+        sim.store.subscribe(touch)
+        for name in "abc":
+            await sim.deploy(name, 13, cpu="300m")
+        await sim.until(lambda: sum(sim.history.per_host().values()) == 39, 20)
+        await asyncio.wait(changes)
+        await sim.until(lambda: "" not in sim.history.per_host(), 20)
+        sim.history.check()
 
 
 async def test_nobody_is_evicted_for_a_pod_that_may_not() -> None:
