@@ -10,6 +10,7 @@ import msgspec
 from orchestrator.api import metadata
 from orchestrator.api.validation.collector import Faults, shown
 from orchestrator.api.validation.container import PodContext, validate_container
+from orchestrator.api.validation.gated import validate_narrowing
 from orchestrator.api.validation.meta import validate_labels
 from orchestrator.api.validation.placement import validate_gates_update, validate_placement
 from orchestrator.api.validation.volume import validate_volumes
@@ -105,7 +106,7 @@ def validate_pod_update(faults: Faults, new: Document, old: Document) -> None:
     if not all(_kept(toleration, tolerations) for toleration in before.get("tolerations") or ()):
         faults.forbidden("spec.tolerations", "existing toleration can not be modified except its "
                          "tolerationSeconds")  # fmt: skip
-    same = copy.deepcopy(after)
+    same = copy.deepcopy(validate_narrowing(faults, after, before))
     validate_gates_update(faults, after, before)
     for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
         same.pop(field, None)
