@@ -239,6 +239,7 @@ class Scheduler:
                 decided.append((by_uid[decision.uid], decision))
                 if isinstance(decision, Bind):
                     self._binding.add(decision.uid)
+                    self._waiting.forget(decision.key)  # nothing wakes it any more
                 else:
                     self._waiting.park(by_uid[decision.uid], decision)
             await asyncio.sleep(0)
