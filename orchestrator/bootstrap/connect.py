@@ -61,7 +61,7 @@ class Connector:
             host=node.host,
             user=node.user or None,
             port=node.port if node.port != 22 else None,
-            config=self._config,
+            config=self._config.clone(),  # opening merges into it: one for each thread
             gateway=gateway,
             connect_timeout=int(self._settings.connect_timeout_s),
             connect_kwargs=self._authentication(node.identity_file),
@@ -110,7 +110,7 @@ class Connector:
             host=host,
             user=user or node.user or None,
             port=int(port) if port else None,
-            config=self._config,
+            config=self._config.clone(),  # opening merges into it: one for each thread
             gateway=self._gateway(node, before) if before else None,
             connect_timeout=int(self._settings.connect_timeout_s),
             connect_kwargs=self._authentication(node.identity_file),
