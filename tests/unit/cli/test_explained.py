@@ -49,7 +49,8 @@ def test_a_placement_as_people_read_it():
         "Placement:   on b; placed again now, a would be ahead by 12.5 points",
         "Profile:     resource-aware",
         "Decided:     2027-01-15T07:00:00Z  the only host that fits: 175 points",
-        "Compared:    now, as if it were placed again and were not on b; what runs stays where it is",
+        "Compared:    now, as if it were placed again and were not on b; "
+        "what runs stays where it is",
         "",
         "HOST   POINTS   FIT    BALANCE",
         "a      175      75     100",
