@@ -116,8 +116,9 @@ class Executor:
     async def _evict(self, intent: Evict) -> None:
         if self._is_another(intent.key, intent.uid):
             return
+        options = DeleteOptions(uid=intent.uid, requester=self._user)
         with contextlib.suppress(NotFound):
-            await self._registry.evict(intent.key, options=DeleteOptions(uid=intent.uid))
+            await self._registry.evict(intent.key, options=options)
             _log.info("executor.evicted", evicted=str(intent.key))
 
     async def _delete(self, intent: Delete) -> None:
