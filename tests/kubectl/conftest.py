@@ -84,8 +84,8 @@ def pytest_runtest_logreport(report):
 
 def pytest_terminal_summary(terminalreporter, config):
     path = config.getoption("--write-table")
-    if path is None:
-        return
+    if path is None or hasattr(config, "workerinput"):
+        return  # a worker knows of its own tests only
     versions = sorted(BINARIES, key=_number)
     if path.is_file():
         others = [version for version in versions if version not in _versions(config)]

@@ -11,6 +11,9 @@ kubectl against three hosts and a real server, asserted on what it prints and on
 ABSENT = "n/a"
 """What the reason of a skip begins with where a version of kubectl has no such command."""
 
+_NOWHERE = ("", 0)
+"""The place of a row that this run did not try."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -52,15 +55,14 @@ class Results:
     def keep(self, page: str, versions: list[str]) -> None:
         """Takes the columns of other versions from an earlier document, row by row."""
         earlier = _read(page)
-        for cell in list(self.outcomes):
-            for version in versions:
-                outcome = earlier.get((cell.group, cell.command, version))
-                if outcome:
-                    kept = Cell(cell.group, cell.command, version, cell.place)
-                    self.outcomes.setdefault(kept, outcome)
+        tried = {(cell.group, cell.command): cell.place for cell in self.outcomes}
+        for (group, command, version), outcome in earlier.items():
+            place = tried.get((group, command), _NOWHERE)
+            if version in versions and outcome:
+                self.outcomes.setdefault(Cell(group, command, version, place), outcome)
 
     def missing(self, versions: list[str]) -> list[str]:
-        """The cells that nothing is known of, in words: of a run that did not come to its end."""
+        """The cells that nothing is known of, in words: of a run of some tests, or a broken one."""
         return [
             f"{command} with {version}"
             for rows in self._rows().values()
@@ -115,7 +117,7 @@ def _read(page: str) -> dict[tuple[str, str, str], str]:
             group = line.removeprefix("## ")
         elif words and words[0] == "command":
             versions = words[1:]
-        elif words:
+        elif words and not words[0].startswith("---"):
             command = words[0].replace(r"\|", "|")
             for version, shown in zip(versions, words[1:], strict=False):
                 found[group, command, version] = _outcome(shown, notes)

@@ -91,3 +91,13 @@ def test_a_new_row_is_missing_from_the_columns_that_are_kept():
     second.note(cell("`new`", "1.28", 2), report("passed"))
     second.keep(first.page(["1.27"]), ["1.27"])
     assert second.missing(["1.27", "1.28"]) == ["`new` with 1.27"]
+
+
+def test_a_run_of_some_tests_does_not_drop_the_rows_of_the_others():
+    first, second = Results(), Results()
+    for version in ("1.27", "1.28"):
+        first.note(cell("`get`", version, 1), report("passed"))
+        first.note(cell("`run`", version, 2), report("passed"))
+    second.note(cell("`get`", "1.28", 1), report("passed"))
+    second.keep(first.page(["1.27", "1.28"]), ["1.27"])
+    assert second.missing(["1.27", "1.28"]) == ["`run` with 1.28"]
