@@ -20,7 +20,7 @@ QUERIES = [
     "limit=1", "limit=x", "limit=99999999999999999999", "continue=e30", "labelSelector=a%3Db",
     "labelSelector=%3D%3D(", "fieldSelector=metadata.name%3Dx", "fieldSelector=%5C",
     "resourceVersion=-1", "resourceVersion=1", "dryRun=All", "fieldValidation=Strict",
-    "includeObject=Object", "gracePeriodSeconds=-3", "propagationPolicy=Orphan", "watch=nope",
+    "includeObject=Object", "gracePeriodSeconds=-3", "propagationPolicy=Orphan", "watch=false",
     "tailLines=3", "sinceTime=2026", "follow=true", "%ff=%fe", "a=b;c", "pretty",
 ]  # fmt: skip
 TYPES = [
