@@ -14,6 +14,10 @@ _JOB: Final = {
 }  # fmt: skip
 _TARGET: Final = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
 _RULES: Final = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+_NOTHING: Final = {
+    "apiGroups": ["example.dev"], "apiVersions": ["v1"], "operations": ["CREATE"],
+    "resources": ["nothings"],
+}  # fmt: skip
 _CRD_SCHEMA: Final = {"openAPIV3Schema": {"type": "object", "properties": {
     "spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}}  # fmt: skip
 
@@ -32,6 +36,15 @@ OBJECTS: Final[dict[str, dict[str, Any]]] = {
     "v1/Secret": {"stringData": {"a": "1"}},
     "v1/ServiceAccount": {},
     "v1/Service": {"spec": {"selector": _LABELS, "ports": [{"port": 80}]}},
+    "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy": {
+        "spec": {
+            "matchConstraints": {"resourceRules": [_NOTHING]},
+            "validations": [{"expression": "object.spec.size > 0"}],
+        },
+    },
+    "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding": {
+        "spec": {"policyName": "web", "validationActions": ["Warn"]},
+    },
     "apps/v1/ControllerRevision": {"revision": 1, "data": {"spec": {}}},
     "apps/v1/DaemonSet": {"spec": _RUNS},
     "apps/v1/Deployment": {"spec": _RUNS},
