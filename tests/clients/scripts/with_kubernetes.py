@@ -1,6 +1,7 @@
 """The official client: typed and dynamic calls, watches, exec, errors."""
 
 import sys
+import time
 
 from kubernetes import client, config, watch
 from kubernetes.stream import stream
@@ -32,7 +33,11 @@ else:
     raise SystemExit("the Deployment did not become available")
 scale = apps.patch_namespaced_deployment_scale("one", namespace, {"spec": {"replicas": 1}})
 assert scale.spec.replicas == 1
-name = core.list_namespaced_pod(namespace, label_selector="app=one").items[0].metadata.name
+deadline = time.monotonic() + 60
+while len(left := core.list_namespaced_pod(namespace, label_selector="app=one").items) != 1:
+    assert time.monotonic() < deadline, "the other pod does not go"
+    time.sleep(0.1)
+name = left[0].metadata.name
 said = stream(
     core.connect_get_namespaced_pod_exec, name, namespace, command=["echo", "hello"],
     stderr=True, stdin=False, stdout=True, tty=False,
