@@ -103,8 +103,8 @@ def operations_in(document: Path) -> int:
 def as_kubernetes_answers(document: Any) -> Any:
     """The document with what Kubernetes' own does not say either, though it answers so.
 
-    A DELETE gives the object itself while something still holds it, and the eventTime of an Event
-    that was not made with one is null.
+    A DELETE gives the object itself while something still holds it, the eventTime of an Event that
+    was not made with one is null, and version 2 calls what may be a number a string.
     """
     for item in document["paths"].values():
         if "delete" not in item or "get" not in item:
@@ -120,6 +120,8 @@ def as_kubernetes_answers(document: Any) -> Any:
     event = known.get("io.k8s.api.events.v1.Event")
     if event is not None:
         event["properties"]["eventTime"] = {}
+    if "definitions" in document:
+        known["io.k8s.apimachinery.pkg.util.intstr.IntOrString"] = {}
     return document
 
 
