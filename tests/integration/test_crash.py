@@ -155,9 +155,11 @@ def server(platform, tmp_path) -> Iterator[Server]:
     assert platform.orch("stop").code == 0
     made = Server(platform, str(tmp_path))
     made.start()  # writes the bytecode
-    until("it is ready", lambda: platform.orch("status").code == 0, 90)
-    yield made
-    made.stop()
+    try:
+        until("it is ready", lambda: platform.orch("status").code == 0, 90)
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.mark.timeout(300)
