@@ -162,7 +162,7 @@ def server(platform, tmp_path) -> Iterator[Server]:
         made.stop()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_hundred_crashes_lose_nothing(platform, server, api):
     rng = random.Random(SEED)
     balancer = Balancer(platform)
