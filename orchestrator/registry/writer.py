@@ -85,6 +85,7 @@ class Writer:
     ) -> StoredObject:
         """See `Registry.create`."""
         make = self._make(resource, namespace, source, options)
+        before = len(options.warnings)  # of the request itself, not of what it makes
         mould = self._moulds.get(make) if make is not None else None
         if mould is not None and self._fits(resource, source["metadata"]):
             meta = source["metadata"]
@@ -107,7 +108,9 @@ class Writer:
             if meta.get("name", "") != name:
                 wanted = copied(document)
                 wanted["metadata"]["name"] = name
-            return await self._create_named(resource, namespace, wanted, options, make=make)
+            return await self._create_named(
+                resource, namespace, wanted, options, make=make, before=before
+            )
 
         return await self._named(meta, attempt)
 
@@ -146,8 +149,10 @@ class Writer:
     @staticmethod
     def _fits(resource: Resource, meta: Mapping[str, Any]) -> bool:
         """Whether what a mould leaves open is right."""
-        name = meta.get("name")
-        return name is None or (type(name) is str and not metadata.name_faults(resource, name))
+        if "name" not in meta:
+            return True
+        name = meta["name"]
+        return type(name) is str and not metadata.name_faults(resource, name)
 
     async def _create_like(
         self, mould: Mould, resource: Resource, namespace: str, name: str, options: WriteOptions
@@ -174,6 +179,7 @@ class Writer:
         entries: list[Document] | None = None,
         *,
         make: Make | None = None,
+        before: int = 0,
     ) -> StoredObject:
         meta = document["metadata"]
         key = ObjectKey(resource.resource, namespace, meta.get("name", ""))
@@ -204,7 +210,7 @@ class Writer:
                 raise faults.already_exists(key)
             self.quotas.charge(key, document, is_new=True, dry_run=options.dry_run)
             if make is not None:
-                self._moulds.note(make, document, options.warnings)
+                self._moulds.note(make, document, options.warnings[before:])
             return await self.commit(key, None, document, dry_run=options.dry_run)
 
     async def create_own(self, key: ObjectKey, document: Document) -> StoredObject:

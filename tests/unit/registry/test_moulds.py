@@ -129,6 +129,21 @@ async def test_what_is_wrong_with_a_name_is_told(registry):
         await create(registry, named(pod_document(), "No_Name"))
 
 
+async def test_what_one_request_was_told_is_not_told_to_the_next(registry):
+    for name in ("one", "two"):
+        said = WriteOptions(warnings=[f'duplicate field "spec" of {name}'])
+        await registry.create("pods", "default", named(pod_document(), name), options=said)
+    _, told = await create(registry, named(pod_document(), "three"))
+    assert told == []
+
+
+async def test_a_name_that_is_null_is_none(registry):
+    for name in ("one", "two", "three"):
+        await create(registry, named(pod_document(), name))
+    with pytest.raises(Invalid, match="name or generateName is required"):
+        await create(registry, named(pod_document(), None))
+
+
 async def test_surroundings_that_change_count(registry, counted):
     for name in ("one", "two", "three"):
         await create(registry, named(pod_document(), name))
