@@ -3,12 +3,14 @@
 Source: Kubernetes API concepts, "Field Selectors"; fields.ParseSelector.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 _Path = tuple[str, ...]
+Read = Callable[[_Path], Any]
+"""Gives one value of an object by its path in the document; None where it has none."""
 
 _COMMON: Final[Mapping[str, _Path]] = {
     "metadata.name": ("metadata", "name"),
@@ -78,9 +80,9 @@ class FieldTerm:
     value: str
     negated: bool = False
 
-    def matches(self, document: Mapping[str, Any]) -> bool:
-        """Whether the document meets this term; an absent field counts as its zero value."""
-        return (_value(document, self.path, self.field) == self.value) != self.negated
+    def matches(self, read: Read) -> bool:
+        """Whether the object meets this term; an absent field counts as its zero value."""
+        return (_value(read, self.path, self.field) == self.value) != self.negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,9 @@ class FieldSelector:
 
     terms: tuple[FieldTerm, ...] = ()
 
-    def matches(self, document: Mapping[str, Any]) -> bool:
-        """Whether the document meets every term."""
-        return all(term.matches(document) for term in self.terms)
+    def matches(self, read: Read) -> bool:
+        """Whether the object whose values `read` gives meets every term."""
+        return all(term.matches(read) for term in self.terms)
 
     def __bool__(self) -> bool:
         """Whether anything can be filtered out."""
@@ -139,16 +141,14 @@ def parse_field_selector(
     return FieldSelector(tuple(terms))
 
 
-def _value(document: Mapping[str, Any], path: _Path, field: str) -> str:
-    found: Any = document
-    for step in path:
-        found = found.get(step) if isinstance(found, dict) else None
+def _value(read: Read, path: _Path, field: str) -> str:
+    found = read(path)
     if field == "status.podIPs":
         return ",".join(item.get("ip", "") for item in found or ())
     if field == "reportingComponent" and not found:
-        found = (document.get("source") or {}).get("component")
+        found = read(("source", "component"))
     if field == "source" and not found:
-        found = document.get("reportingComponent")
+        found = read(("reportingComponent",))
     match found:
         case None:
             return _WHEN_ABSENT.get(field, "")

@@ -32,9 +32,9 @@ class Filter:
         """Whether an object passes."""
         if self.name and item.key.name != self.name:
             return False
-        if self.labels is not None and not self.labels.matches(item.doc["metadata"].get("labels")):
+        if self.labels is not None and not self.labels.matches(item.labels):
             return False
-        return self.fields is None or self.fields.matches(item.doc)
+        return self.fields is None or self.fields.matches(item.field)
 
 
 def read_filter(query: Query, resource: Resource, name: str = "") -> Filter:

@@ -46,9 +46,7 @@ class NodeReporter:
         if not changed:
             return False
         with contextlib.suppress(NotFound):
-            await self._registry.patch(
-                self._key, Patch("merge", {"status": changed}), subresource="status"
-            )
+            await self._registry.report(self._key, {"status": changed})
         return True
 
     async def lost(self, status: str, reason: str, message: str) -> bool:
@@ -82,7 +80,7 @@ class NodeReporter:
         now = rfc3339_micro(self._clock.wall())
         key = ObjectKey(LEASES, LEASE_NAMESPACE, self._name)
         try:
-            await self._registry.patch(key, Patch("merge", {"spec": {"renewTime": now}}))
+            await self._registry.report(key, {"spec": {"renewTime": now}})
         except NotFound:
             owner = {"apiVersion": "v1", "kind": "Node", "name": self._name, "uid": node.uid}
             document = {

@@ -85,7 +85,7 @@ class HostSession:
         self._doubting: asyncio.Task[None] | None = None
         self._doubt: tuple[str, str, str] = ("", "", "")
         self._connected = False
-        self._retired = False
+        self._retired = asyncio.Event()
 
     @property
     def is_connected(self) -> bool:
@@ -95,7 +95,7 @@ class HostSession:
     @property
     def is_retired(self) -> bool:
         """Whether its Node is gone."""
-        return self._retired
+        return self._retired.is_set()
 
     def streams(self) -> SessionStreams:
         """The streams of the host's pods."""
@@ -103,7 +103,7 @@ class HostSession:
 
     def retire(self) -> None:
         """The Node is gone: once its pods are, `run` removes what is left and returns."""
-        self._retired = True
+        self._retired.set()
 
     async def run(self) -> None:
         """Runs until cancelled or retired."""
@@ -118,14 +118,14 @@ class HostSession:
                 except (RemoteError, ConfigError) as error:
                     failures += 1
                     self._suspect(settings.patience_s, *self._words(error))
-                    if self._retired:
+                    if self.is_retired:
                         return
                     await asyncio.sleep(backoff.delay_s(failures, self._parts.rng))
                     continue
                 failures = 0
                 try:
                     reason = await self._serve(host)
-                    if not self._retired:  # said before a dead connection is closed: that may take
+                    if not self.is_retired:  # said before a dead connection is closed: that may take
                         _log.warning("node.lost", node=self.name, reason=reason)
                         patience_s = 0.0 if reason.startswith(SILENT) else settings.patience_s
                         self._suspect(patience_s, "Unknown", "NodeStatusUnknown", reason)
@@ -135,7 +135,7 @@ class HostSession:
                     await self.pods.disconnected()
                     with contextlib.suppress(RemoteError):  # or a cancellation would be lost
                         await host.close()
-                if self._retired:
+                if self.is_retired:
                     return
         finally:
             self._believe()
@@ -208,7 +208,7 @@ class HostSession:
                 containers = await host.engine.containers(cluster)
             self.pods.connected(context, containers)
             await self._ready(context, status)
-            if self._retired:
+            if self.is_retired:
                 await self._clear()
                 return
             async for event in events:
@@ -268,11 +268,14 @@ class HostSession:
             if rounds * settings.sweep_s % settings.lease_s < settings.sweep_s:
                 await self._reporter.lease()
             rounds += 1
-            for _ in range(max(1, round(settings.sweep_s))):
-                await asyncio.sleep(min(1.0, settings.sweep_s))
-                if self._retired and self._connected:
-                    await self._clear()
-                    return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(settings.sweep_s):
+                    await self._retired.wait()
+            if self.is_retired:
+                while not self._connected:
+                    await asyncio.sleep(_ENGINE_RETRY_S)
+                await self._clear()
+                return
             if self._connected:
                 with contextlib.suppress(RemoteError):
                     _, status = await self._look(self._context.host)

@@ -30,7 +30,6 @@ from orchestrator.node.environment import ConfigMissing
 from orchestrator.node.observed import Probes, Seen, Waiting, note_runs
 from orchestrator.node.podstate import PodState, Stuck
 from orchestrator.node.status import pod_status
-from orchestrator.registry.options import Patch
 from orchestrator.store.objects import StoredObject
 
 _MOST_ROUNDS: Final = 50
@@ -197,9 +196,7 @@ class PodWorker:
             body = self._changes(pod)
             if body:
                 with contextlib.suppress(NotFound):
-                    await self.state.context.registry.patch(
-                        self.state.key, Patch("merge", body), subresource="status"
-                    )
+                    await self.state.context.registry.report(self.state.key, body)
         await self.state.flush()
 
     def _changes(self, pod: StoredObject) -> dict[str, Any]:

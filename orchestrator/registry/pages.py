@@ -9,7 +9,6 @@ concepts, "Retrieving large results sets in chunks".
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -76,10 +75,9 @@ def _chosen(
     items: list[StoredObject], labels: Selector | None, fields: FieldSelector | None
 ) -> Iterator[StoredObject]:
     for item in items:
-        document: dict[str, Any] = item.doc
-        if labels and not labels.matches(document["metadata"].get("labels")):
+        if labels and not labels.matches(item.labels):
             continue
-        if fields and not fields.matches(document):
+        if fields and not fields.matches(item.field):
             continue
         yield item
 

@@ -195,6 +195,23 @@ class Registry:
         row = self._subresource_row(key, subresource, "patch")
         return await self._writer.patch(row, key, patch, subresource, options or WriteOptions())
 
+    async def report(self, key: ObjectKey, body: Mapping[str, Any]) -> StoredObject:
+        """Writes what the server has observed itself: a status, a Lease's renewal.
+
+        The server's own parts alone may use it: what it makes of the object is not validated, no
+        policy is asked, no manager noted. What changes nothing is no write.
+
+        Args:
+            key: of the object.
+            body: JSON merge patch (RFC 7386) of the stored version; of what is observed, and of
+                the annotations that go with it, nothing else. Not changed.
+
+        Raises:
+            NotFound: it is not there.
+            ServiceUnavailable: the store takes no writes.
+        """
+        return await self._writer.patch_own(key, body)
+
     async def apply(
         self,
         key: ObjectKey,

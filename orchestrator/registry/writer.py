@@ -229,6 +229,30 @@ class Writer:
             self.quotas.charge(key, document, is_new=True)
             return await self.commit(key, None, document, dry_run=False)
 
+    async def patch_own(self, key: ObjectKey, body: Mapping[str, Any]) -> StoredObject:
+        """Merges into an object what the server itself has found out: nothing of it is in doubt.
+
+        What the merge patch makes of the object is not looked at again, and nobody is noted as its
+        manager.
+
+        Raises:
+            ApiError: NotFound; Conflict, when other writes are under way for too long.
+        """
+        for attempt in range(_RACE_ATTEMPTS):
+            async with self.locks.hold(key):
+                stored = self._stored(key)
+                current = stored.thawed()
+                wanted = merge_patch.apply(current, body)
+                if wanted == current:
+                    return stored
+                try:
+                    return await self.commit(key, stored, wanted, dry_run=False)
+                except Conflict:
+                    if attempt == _RACE_ATTEMPTS - 1:
+                        raise
+                    await self._settled(stored)
+        raise faults.conflict(key)
+
     def new_uid(self) -> str:
         """A uid for a new object."""
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))

@@ -18,7 +18,7 @@ from orchestrator.remote.settings import RemoteSettings
 from orchestrator.remote.shim.build import build_shim
 from orchestrator.remote.shim.client import Memory, ShimClient
 from orchestrator.remote.shim.launch import launch_shim
-from orchestrator.remote.silence import TICK_S, Silence
+from orchestrator.remote.silence import Silence
 from orchestrator.remote.ssh.connection import POOL_OVER_BRIDGES, SshTransport
 from orchestrator.remote.ssh.login import banner, login
 from orchestrator.remote.ssh.pool import Handshakes
@@ -170,8 +170,9 @@ class SshHost:
             heard_s=self._shim.last_heard_s,
         )
         while True:
-            due_s = loop.time() + TICK_S
-            await asyncio.sleep(TICK_S)
+            delay_s = silence.next_tick_s(loop.time())
+            due_s = loop.time() + delay_s
+            await asyncio.sleep(delay_s)
             silence.tick(self._shim.last_heard_s, loop.time() - due_s)
             if silence.is_suspicious(loop.time()) and await self._answers():
                 silence.answered(loop.time())

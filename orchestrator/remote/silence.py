@@ -8,7 +8,7 @@ retransmissions through; a stall of this very process is nobody's silence.
 from dataclasses import dataclass
 
 TICK_S = 0.25
-"""How often `Silence.tick` is to be called."""
+"""How often `Silence.tick` is to be called at most."""
 FRESH_S = 1.5
 """How long an answer of sshd counts."""
 
@@ -35,6 +35,13 @@ class Silence:
             self.heard_s, self._stalled_s = heard_s, 0.0
         elif late_s > TICK_S:
             self._stalled_s += late_s
+
+    def next_tick_s(self, now_s: float) -> float:
+        """In how many seconds to call `tick` again: not before silence can be suspicious.
+
+        A process that watches thousands of hosts would be busy with looking otherwise.
+        """
+        return max(TICK_S, self.limit_s / 2 - self.silent_s(now_s))
 
     def answered(self, now_s: float) -> None:
         """The host's sshd has answered a new connection."""

@@ -21,7 +21,7 @@ from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.pods import condition, has_ended
 from orchestrator.reconcile.snapshot import node_of, view_as
 from orchestrator.reconcile.statuses import conditions_of, without_condition
-from orchestrator.registry.options import DeleteOptions, Patch
+from orchestrator.registry.options import DeleteOptions
 from orchestrator.registry.registry import Registry
 from orchestrator.store.objects import Document, StoredObject, StoreEvent
 
@@ -86,7 +86,7 @@ class Hosts:
         }
 
     async def _status(self, key: ObjectKey, status: Document) -> None:
-        await self._registry.patch(key, Patch("merge", {"status": status}), subresource="status")
+        await self._registry.report(key, {"status": status})
 
     def _note(self, event: StoreEvent) -> None:
         item = event.object

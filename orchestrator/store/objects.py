@@ -5,6 +5,7 @@ mutate. The revision is part of the document (`metadata.resourceVersion`) but is
 the writing transaction, so a `Draft` keeps the bytes on both sides of it.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -12,13 +13,15 @@ from typing import Any, Final, Literal
 import msgspec
 
 from orchestrator.api.types.meta import View
-from orchestrator.api.types.view import decode_view, view_of
+from orchestrator.api.types.view import decode_view, field_reader, view_of
 from orchestrator.kit.ids import ObjectKey, Revision, Uid
 
 Document = dict[str, Any]
 """An object as decoded JSON. Documents that come out of the store are shared: never mutate."""
 
 _json_encoder: Final = msgspec.json.Encoder()
+_DOCUMENTS_KEPT: Final = 2_000
+"""How many stored objects keep their decoded documents."""
 
 
 class StoredObject:
@@ -29,7 +32,9 @@ class StoredObject:
         revision: of the write that produced it (for a deleted object: of the delete).
         data: the whole document as JSON bytes, `metadata.resourceVersion` included.
 
-    A writer that knows the view gives it with the bytes.
+    A writer that knows the view gives it with the bytes. Documents are decoded when somebody asks,
+    and kept while few others are asked for: those of all pods would be most of the server's memory,
+    and most of what its garbage collector walks through.
     """
 
     __slots__ = ("_doc", "_view", "data", "key", "revision")
@@ -46,9 +51,13 @@ class StoredObject:
     @property
     def doc(self) -> Document:
         """The decoded document; shared, never mutate it (`thawed()` gives a copy)."""
-        if self._doc is None:
-            self._doc = msgspec.json.decode(self.data)
-        return self._doc
+        document = self._doc
+        if document is None:
+            document = self._doc = msgspec.json.decode(self.data)
+            _with_documents.append(self)
+            if len(_with_documents) > _DOCUMENTS_KEPT:
+                _with_documents.popleft()._doc = None
+        return document
 
     @property
     def view(self) -> View:
@@ -62,6 +71,25 @@ class StoredObject:
         document: Document = msgspec.json.decode(self.data)
         return document
 
+    def field(self, path: tuple[str, ...]) -> Any:
+        """One value by its path in the document; None, or its zero value, when it is absent.
+
+        Read from the view where that knows the field: to select among thousands of objects must
+        not decode all their documents.
+        """
+        read = field_reader(view_of(self.key.resource), path) if self._doc is None else None
+        if read is not None:
+            return read(self.view)
+        found: Any = self.doc
+        for step in path:
+            found = found.get(step) if isinstance(found, dict) else None
+        return found
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """`metadata.labels`."""
+        return self.view.metadata.labels or {}  # type: ignore[attr-defined]  # every view has it
+
     @property
     def uid(self) -> Uid:
         """`metadata.uid`."""
@@ -72,6 +100,10 @@ class StoredObject:
     def __repr__(self) -> str:
         """Key and revision."""
         return f"StoredObject({self.key}@{self.revision})"
+
+
+_with_documents: Final[deque[StoredObject]] = deque()
+"""The objects that keep their documents, those decoded first come first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,14 +48,15 @@ _meta = sa.Table(
 )
 
 _INSERT_LOG: Final = (
-    "INSERT INTO log (rev, op, resource, namespace, name, prev_rev, data) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO log (rev, op, resource, namespace, name, prev_rev, data) VALUES {rows}"
 )
 _UPSERT_HEAD: Final = (
-    "INSERT INTO head (resource, namespace, name, rev, data) VALUES (?, ?, ?, ?, ?) "
+    "INSERT INTO head (resource, namespace, name, rev, data) VALUES {rows} "
     "ON CONFLICT (resource, namespace, name) DO UPDATE SET rev = excluded.rev, data = excluded.data"
 )
-_DELETE_HEAD: Final = "DELETE FROM head WHERE resource = ? AND namespace = ? AND name = ?"
+_DELETE_HEAD: Final = "DELETE FROM head WHERE (resource, namespace, name) IN (VALUES {rows})"
+_ROWS_AT_ONCE: Final = (64, 16, 4, 1)
+"""Few sizes, so that few statements are prepared; 64 rows of the log are 448 parameters."""
 
 Operation = Literal["ADDED", "MODIFIED", "DELETED"]
 
@@ -189,14 +190,12 @@ class SqliteEngine:
             )
             if moved.rowcount != 1:
                 raise InternalError("another process wrote to this store; stop one of the servers")
-            self._execute(
+            self._execute_rows(
                 _INSERT_LOG,
                 [(r.revision, r.operation, *r.key, r.previous, r.data) for r in rows],
             )
-            if live:
-                self._execute(_UPSERT_HEAD, live)
-            if gone:
-                self._execute(_DELETE_HEAD, gone)
+            self._execute_rows(_UPSERT_HEAD, live)
+            self._execute_rows(_DELETE_HEAD, gone)
             self._execute("COMMIT")
         except (sa.exc.SQLAlchemyError, InternalError) as error:
             self._rollback()
@@ -229,6 +228,21 @@ class SqliteEngine:
         if self._connection is None:
             raise InternalError("the store's database is closed")
         return self._connection.exec_driver_sql(statement, parameters)  # type: ignore[arg-type]  # driver parameters
+
+    def _execute_rows(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Carries out a statement on many rows, as few times as may be.
+
+        Each time the thread gives the interpreter away and must wait to have it back, so one
+        statement for each row would keep a busy server's writers waiting.
+        """
+        done = 0
+        for size in _ROWS_AT_ONCE:
+            while len(rows) - done >= size:
+                values = [value for row in rows[done : done + size] for value in row]
+                one = f"({', '.join('?' * (len(values) // size))})"
+                text = statement.format(rows=", ".join([one] * size))
+                self._execute(text, tuple(values))
+                done += size
 
     def _rollback(self) -> None:
         # after some errors (disk full) SQLite has rolled back by itself already

@@ -11,7 +11,6 @@ deploy   one Deployment of 5,000 replicas: until the last is bound, and until al
 
 import argparse
 import asyncio
-import gc
 import json
 import resource
 import tempfile
@@ -29,7 +28,7 @@ from orchestrator.api import names
 from orchestrator.bootstrap.state import StateDirectory
 from orchestrator.kit.aio.logging import configure_logging
 from orchestrator.kit.settings import load_settings
-from orchestrator.server import ControlPlane, ServerSettings
+from orchestrator.server import ControlPlane, ServerSettings, calm_collector
 from orchestrator.store.objects import StoreEvent
 from orchestrator.store.sql import FileSqlite
 from orchestrator.store.store import Store
@@ -135,9 +134,7 @@ async def run(flags: argparse.Namespace, folder: Path) -> bool:
     pods = Pods(store)
     bounds: list[tuple[bool, str]] = []
     async with plane.running():
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(10_000, 20, 20)  # as the server does
+        calm_collector()
         began = time.monotonic()
         await add_hosts(plane, flags.hosts)
         await until(lambda: plane.connected() == flags.hosts, "all hosts connected")

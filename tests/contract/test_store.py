@@ -216,6 +216,26 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_batches_of_any_size_are_on_disk_as_they_were_decided(tmp_path: Path) -> None:
+    path, rng, kept = tmp_path / "orch.db", random.Random(3), {}
+    store = await Store.open(FileSqlite(path))
+    for size in (1, 3, 4, 5, 63, 64, 65, 149):
+        under_way = [store.write(put(f"{size}-{n}", None, "x" * n)) for n in range(size)]
+        made = await asyncio.gather(*under_way)
+        gone = rng.sample(made, size // 2)
+        left = [item for item in made if item not in gone]
+        changed = await asyncio.gather(
+            *(store.write(Delete(item.key, item.revision, draft("gone"))) for item in gone),
+            *(store.write(Put(i.key, draft(i.key.name, "new"), i.revision)) for i in left),
+        )
+        kept |= {item.key: item.data for item in changed[len(gone) :]}
+    await store.close()
+    again = await Store.open(FileSqlite(path))
+    assert {item.key: item.data for item in again.list("configmaps")} == kept
+    assert again.revision == store.revision
+    await again.close()
+
+
 async def test_compaction_keeps_state_and_recent_history(tmp_path: Path) -> None:
     bounds = {"history_events": 10, "compact_every": 25}
     store = await reopened(tmp_path / "orch.db", **bounds)

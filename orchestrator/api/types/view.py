@@ -3,8 +3,11 @@
 `decode_view` is what informers call once per stored object; the result is shared and immutable.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import Final, TypeVar, cast
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -67,3 +70,32 @@ def decode_view(data: bytes, view: type[ViewT]) -> ViewT:
 def view_of(resource: str) -> type[View]:
     """The view for a group-resource; `PartialObject` for kinds that nothing acts on."""
     return VIEWS.get(resource, PartialObject)
+
+
+@cache
+def field_reader(view: type[View], path: tuple[str, ...]) -> Callable[[View], Any] | None:
+    """What reads one simple value (text, number, truth) of a view by its path in the document.
+
+    Returns:
+        A function that gives the value, or the field's default where the document has none; None
+        when the view does not know the field, or knows it as something that is not simple.
+    """
+    attributes: list[str] = []
+    at: Any = view
+    for step in path:
+        if not (isinstance(at, type) and issubclass(at, msgspec.Struct)):
+            return None
+        found = {field.encode_name: field for field in msgspec.structs.fields(at)}.get(step)
+        if found is None:
+            return None
+        attributes.append(found.name)
+        at = _without_none(found.type)
+    return attrgetter(".".join(attributes)) if at in {str, int, bool} else None
+
+
+def _without_none(kind: Any) -> Any:
+    """`X` of `X | None` for a simple X; a part that may be missing as a whole is not read."""
+    if get_origin(kind) in {UnionType, Union}:
+        rest = [one for one in get_args(kind) if one is not NoneType]
+        return rest[0] if len(rest) == 1 and rest[0] in {str, int, bool} else None
+    return kind

@@ -70,7 +70,7 @@ def _all(
 ) -> Iterable[StoredObject]:
     for owner in owners:
         found = _measured(services, resource, owner)
-        if found is not None and (fields is None or fields.matches(found.doc)):
+        if found is not None and (fields is None or fields.matches(found.field)):
             yield found
 
 

@@ -1,14 +1,29 @@
 """Field selectors."""
 
+import msgspec
 import pytest
 
-from orchestrator.api.fields import parse_field_selector
+from orchestrator.api.fields import _BY_RESOURCE, parse_field_selector
+from orchestrator.api.types.view import field_reader, view_of
+from orchestrator.kit.ids import ObjectKey, Revision
+from orchestrator.store.objects import StoredObject
 
 POD = {
     "metadata": {"name": "a", "namespace": "d"},
     "spec": {"nodeName": "n1"},
     "status": {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}]},
 }
+
+
+def matches(text, resource, document):
+    """Whether an object is chosen; by its view and by its document alike."""
+    key = ObjectKey(resource, "d", "a")
+    selector = parse_field_selector(text, resource)
+    item = StoredObject(key, Revision(1), msgspec.json.encode(document))
+    by_view = selector.matches(item.field)
+    assert item.doc == document, "decoded from now on"
+    assert selector.matches(item.field) is by_view
+    return by_view
 
 
 @pytest.mark.parametrize(
@@ -21,7 +36,7 @@ POD = {
     ],
 )  # fmt: skip
 def test_matching(text, expected):
-    assert parse_field_selector(text, "pods").matches(POD) is expected
+    assert matches(text, "pods", POD) is expected
 
 
 def test_a_field_that_the_kind_does_not_offer_is_refused():
@@ -76,10 +91,41 @@ def test_escapes_read_back():
 
 
 def test_absent_fields_have_their_zero_value():
-    assert parse_field_selector("spec.unschedulable=false", "nodes").matches({"spec": {}})
-    assert parse_field_selector("spec.unschedulable=true", "nodes").matches(
-        {"spec": {"unschedulable": True}}
-    )
-    event = {"involvedObject": {"uid": "u"}, "source": {"component": "c"}}
-    chosen = parse_field_selector("involvedObject.uid=u,source=c,reportingComponent=c", "events")
-    assert chosen.matches(event)
+    node = {"metadata": {"name": "a"}, "spec": {}}
+    assert matches("spec.unschedulable=false", "nodes", node)
+    node["spec"] = {"unschedulable": True}
+    assert matches("spec.unschedulable=true", "nodes", node)
+    event = {
+        "metadata": {"name": "a"},
+        "involvedObject": {"uid": "u"},
+        "source": {"component": "c"},
+    }
+    assert matches("involvedObject.uid=u,source=c,reportingComponent=c", "events", event)
+
+
+def _set(document, path, value):
+    for step in path[:-1]:
+        document = document.setdefault(step, {})
+    document[path[-1]] = value
+
+
+@pytest.mark.parametrize("resource", sorted(_BY_RESOURCE))
+def test_views_and_documents_give_the_same_values(resource):
+    for field, path in _BY_RESOURCE[resource].items():
+        if field == "status.podIPs":
+            continue  # read from the document
+        for value in ("text", "", 3, 0, True, False):
+            document = {"metadata": {"name": "a", "namespace": "d"}}
+            _set(document, path, value)
+            try:
+                msgspec.json.decode(msgspec.json.encode(document), type=view_of(resource))
+            except msgspec.ValidationError:
+                continue  # cannot be stored
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            assert matches(f"{field}={shown}", resource, document), (field, value)
+        matches(f"{field}=x", resource, {"metadata": {"name": "a"}})
+
+
+def test_what_pods_are_selected_by_most_needs_no_document():
+    for path in (("spec", "nodeName"), ("status", "phase"), ("metadata", "name")):
+        assert field_reader(view_of("pods"), path) is not None

@@ -390,3 +390,33 @@ async def test_builtins_are_made_once(registry, store):
     assert default["spec"] == {"finalizers": ["kubernetes"]}
     assert default["status"] == {"phase": "Active"}
     assert default["metadata"]["labels"] == {"kubernetes.io/metadata.name": "default"}
+
+
+async def test_what_is_reported_changes_that_and_nothing_else(registry, store, clock):
+    pod = await registry.create("pods", "default", pod_document())
+    body = {"status": {"phase": "Running"}, "metadata": {"annotations": {"ports": "1"}}}
+    told = await registry.report(pod.key, body)
+    expected = pod.thawed()
+    expected["status"]["phase"] = "Running"
+    expected["metadata"] |= {
+        "annotations": {**(expected["metadata"].get("annotations") or {}), "ports": "1"},
+        "resourceVersion": str(told.revision),
+    }
+    assert told.doc == expected
+    assert registry.get(pod.key) is told
+    again = await registry.report(pod.key, body)
+    assert again is told
+    assert store.revision == told.revision
+
+
+async def test_reports_at_the_same_time_are_all_kept(registry):
+    pod = await registry.create("pods", "default", pod_document())
+    bodies = [{"metadata": {"annotations": {f"n{n}": "x"}}} for n in range(8)]
+    await asyncio.gather(*(registry.report(pod.key, body) for body in bodies))
+    found = registry.get(pod.key).doc["metadata"]["annotations"]
+    assert {f"n{n}" for n in range(8)} <= set(found)
+
+
+async def test_a_report_of_what_is_gone_is_refused(registry):
+    with pytest.raises(NotFound, match='pods "web" not found'):
+        await registry.report(key("pods", "web"), {"status": {}})
