@@ -125,7 +125,8 @@ class HostSession:
                 failures = 0
                 try:
                     reason = await self._serve(host)
-                    if not self.is_retired:  # said before a dead connection is closed: that may take
+                    if not self.is_retired:
+                        # said before a dead connection is closed: that may take
                         _log.warning("node.lost", node=self.name, reason=reason)
                         patience_s = 0.0 if reason.startswith(SILENT) else settings.patience_s
                         self._suspect(patience_s, "Unknown", "NodeStatusUnknown", reason)
@@ -272,8 +273,8 @@ class HostSession:
                 async with asyncio.timeout(settings.sweep_s):
                     await self._retired.wait()
             if self.is_retired:
-                while not self._connected:
-                    await asyncio.sleep(_ENGINE_RETRY_S)
+                if not self._connected:
+                    await asyncio.Future()  # the next adoption sees to it
                 await self._clear()
                 return
             if self._connected:
