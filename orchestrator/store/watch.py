@@ -42,23 +42,36 @@ class Watch:
                 raise Expired("the watch fell too far behind; list again and watch from there")
             if self._closed:
                 raise StopAsyncIteration
-            self._wake = asyncio.get_running_loop().create_future()
-            try:
-                await self._wake
-            finally:
-                self._wake = None
+            await self._roused()
         return self._events.popleft()
+
+    async def more(self) -> list[StoreEvent] | None:
+        """All events that wait; waits for one if there is none, or for `nudge`.
+
+        Returns:
+            Events in revision order, an empty list when the watch was nudged before one came: then
+            nothing that was committed so far is missing. None when the watch was closed.
+
+        Raises:
+            Expired: as when iterating.
+        """
+        if not self._events and not self._expired and not self._closed:
+            await self._roused()
+        if self._events:
+            return self.pending_nowait()
+        if self._expired:
+            raise Expired("the watch fell too far behind; list again and watch from there")
+        return None if self._closed else []
+
+    def nudge(self) -> None:
+        """Makes `more` return, if somebody waits in it."""
+        self._rouse()
 
     def pending_nowait(self) -> list[StoreEvent]:
         """All events that wait right now, without blocking; for writers that coalesce."""
         events = list(self._events)
         self._events.clear()
         return events
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether everything that was committed so far has been taken, and more would come."""
-        return not (self._events or self._expired or self._closed)
 
     def close(self) -> None:
         """Ends the watch; idempotent."""
@@ -80,6 +93,13 @@ class Watch:
         else:
             self._events.append(event)
         self._rouse()
+
+    async def _roused(self) -> None:
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
 
     def _rouse(self) -> None:
         if self._wake is not None and not self._wake.done():

@@ -177,28 +177,32 @@ class WatchStream:
         settings = self._services.settings
         deadline = loop.time() + self._plan.timeout_s
         bookmark_due = loop.time() + settings.bookmark_interval_s
-        while True:
-            events = watch.pending_nowait()
-            if not events:
-                wake = min(deadline, bookmark_due) if self._plan.bookmarks else deadline
-                try:
-                    async with asyncio.timeout_at(wake):
-                        events = [await anext(watch), *watch.pending_nowait()]
-                except StopAsyncIteration:
+        alarm: asyncio.TimerHandle | None = None
+
+        def ring() -> None:
+            nonlocal alarm
+            alarm = None
+            watch.nudge()
+
+        try:
+            while loop.time() < deadline:
+                if alarm is None:  # one for many events: setting it for each costs a fifth of all
+                    wake = min(deadline, bookmark_due) if self._plan.bookmarks else deadline
+                    alarm = loop.call_at(wake, ring)
+                events = await watch.more()
+                if events is None:
                     return
-                except Expired as error:
-                    await send_part(request, self._lines.error(error))
-                    return
-                except TimeoutError:
-                    if loop.time() >= deadline:
-                        return
-                    if watch.is_settled:  # else a write came in the turn in which time was up
-                        seen = self._services.store.revision
-                        await send_part(request, self._lines.bookmark(seen))
-                        bookmark_due = loop.time() + settings.bookmark_interval_s
-                    continue
-            for part in _parts(self._lines.of(events), settings.coalesce_events):
-                await self._send(request, part)
+                seen = events[-1].object.revision if events else self._services.store.revision
+                for part in _parts(self._lines.of(events), settings.coalesce_events):
+                    await self._send(request, part)
+                if self._plan.bookmarks and loop.time() >= bookmark_due:
+                    await send_part(request, self._lines.bookmark(seen))
+                    bookmark_due = loop.time() + settings.bookmark_interval_s
+        except Expired as error:
+            await send_part(request, self._lines.error(error))
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     async def _send(self, request: Request, lines: Sequence[bytes]) -> None:
         await send_part(request, b"".join(lines))
