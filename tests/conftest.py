@@ -27,6 +27,8 @@ def pytest_addoption(parser):
 def pytest_generate_tests(metafunc):
     if "seed" in metafunc.fixturenames and "tests.sim" in metafunc.module.__name__:
         metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds") or 50))
+    if "long_seed" in metafunc.fixturenames:  # days that go on for long: a fifth as many
+        metafunc.parametrize("long_seed", range((metafunc.config.getoption("--seeds") or 50) // 5))
     if "cluster_seed" in metafunc.fixturenames:  # `scripts/test unit --seeds 10000 -k reference`
         metafunc.parametrize("cluster_seed", range(metafunc.config.getoption("--seeds") or 40))
     if "http_seed" in metafunc.fixturenames:  # real time: fewer unless told
