@@ -31,10 +31,6 @@ class Table:
         """How many objects there are."""
         return len(self._order)
 
-    def get(self, place: Place) -> StoredObject | None:
-        """One object, or None."""
-        return self._objects.get(place)
-
     def put(self, item: StoredObject) -> None:
         """Adds or replaces an object."""
         place = (item.key.namespace, item.key.name)
@@ -64,9 +60,14 @@ class Table:
 
 
 class Memory:
-    """All tables."""
+    """All tables.
+
+    Attributes:
+        objects: every object by its key; changed by `put` and `remove` alone.
+    """
 
     def __init__(self) -> None:
+        self.objects: dict[ObjectKey, StoredObject] = {}
         self._tables: dict[str, Table] = {}
 
     def table(self, resource: str) -> Table:
@@ -76,10 +77,15 @@ class Memory:
             found = self._tables[resource] = Table()
         return found
 
-    def get(self, key: ObjectKey) -> StoredObject | None:
-        """One object, or None."""
-        table = self._tables.get(key.resource)
-        return table.get((key.namespace, key.name)) if table is not None else None
+    def put(self, item: StoredObject) -> None:
+        """Adds or replaces an object."""
+        self.objects[item.key] = item
+        self.table(item.key.resource).put(item)
+
+    def remove(self, key: ObjectKey, revision: Revision) -> None:
+        """Removes an object that is there, as of a revision."""
+        del self.objects[key]
+        self.table(key.resource).remove((key.namespace, key.name), revision)
 
     def changed(self, resource: str) -> Revision:
         """Revision of the last write of any object of a resource; 0 for none."""

@@ -31,13 +31,16 @@ class StoredObject:
         key: its name.
         revision: of the write that produced it (for a deleted object: of the delete).
         data: the whole document as JSON bytes, `metadata.resourceVersion` included.
+        view: the typed view that belongs to the resource (`api.types.view`); shared, immutable.
 
     A writer that knows the view gives it with the bytes. Documents are decoded when somebody asks,
     and kept while few others are asked for: those of all pods would be most of the server's memory,
     and most of what its garbage collector walks through.
     """
 
-    __slots__ = ("_doc", "_view", "data", "key", "revision")
+    __slots__ = ("_doc", "data", "key", "revision", "view")
+
+    view: View
 
     def __init__(
         self, key: ObjectKey, revision: Revision, data: bytes, view: View | None = None
@@ -46,7 +49,15 @@ class StoredObject:
         self.revision = revision
         self.data = data
         self._doc: Document | None = None
-        self._view = view
+        if view is not None:
+            self.view = view
+
+    def __getattr__(self, name: str) -> View:
+        """The view, when it is first asked for; from then on it is an attribute like the others."""
+        if name != "view":
+            raise AttributeError(name)
+        self.view = decode_view(self.data, view_of(self.key.resource))
+        return self.view
 
     @property
     def doc(self) -> Document:
@@ -58,13 +69,6 @@ class StoredObject:
             if len(_with_documents) > _DOCUMENTS_KEPT:
                 _with_documents.popleft()._doc = None
         return document
-
-    @property
-    def view(self) -> View:
-        """The typed view that belongs to the resource (`api.types.view`); shared, immutable."""
-        if self._view is None:
-            self._view = decode_view(self.data, view_of(self.key.resource))
-        return self._view
 
     def thawed(self) -> Document:
         """A fresh document that the caller may change."""

@@ -82,7 +82,14 @@ _Objects = list[StoredObject]
 
 
 class Store:
-    """See the module. Make one with `Store.open`; all methods belong to one event loop."""
+    """See the module. Make one with `Store.open`; all methods belong to one event loop.
+
+    Attributes:
+        get: one object as last committed, or None. Asked some dozens of times for each write, so it
+            is the dictionary's own.
+    """
+
+    get: Callable[[ObjectKey], StoredObject | None]
 
     def __init__(self, engine: SqlEngine, settings: StoreSettings, contents: Contents) -> None:
         self._engine = engine
@@ -92,6 +99,7 @@ class Store:
         if not engine.inline:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._memory = Memory()
+        self.get = self._memory.objects.get
         self._hub = WatchHub(settings.history_events)
         self._listeners: list[Listener] = []
         self._revision = contents.revision
@@ -123,10 +131,6 @@ class Store:
     def revision(self) -> Revision:
         """The revision of the last committed write."""
         return self._revision
-
-    def get(self, key: ObjectKey) -> StoredObject | None:
-        """One object as last committed, or None."""
-        return self._memory.get(key)
 
     def is_under_way(self, key: ObjectKey) -> bool:
         """Whether a write of the object is decided and not committed yet."""
@@ -249,7 +253,7 @@ class Store:
     def _newest(self, key: ObjectKey) -> Revision | None:
         if key in self._ahead:
             return self._ahead[key][1]
-        found = self._memory.get(key)
+        found = self.get(key)
         return found.revision if found else None
 
     @staticmethod
@@ -329,12 +333,11 @@ class Store:
         row = decided.row
         view = decided.viewed(row.revision) if decided.viewed is not None else None
         item = StoredObject(row.key, row.revision, row.data, view)
-        previous = self._memory.get(row.key)
-        table = self._memory.table(row.key.resource)
+        previous = self.get(row.key)
         if row.operation == "DELETED":
-            table.remove((row.key.namespace, row.key.name), row.revision)
+            self._memory.remove(row.key, row.revision)
         else:
-            table.put(item)
+            self._memory.put(item)
         self._revision = row.revision
         self._writes += 1
         if self._ahead[row.key][0] == row.revision:
@@ -353,7 +356,7 @@ class Store:
 
     def _restore(self, contents: Contents) -> None:
         for key, revision, data in contents.heads:
-            self._memory.table(key.resource).put(StoredObject(key, revision, data))
+            self._memory.put(StoredObject(key, revision, data))
         states = {row.revision: row for row in contents.rows}
         events: list[StoreEvent] = []
         floor = Revision(contents.rows[0].revision - 1) if contents.rows else contents.revision

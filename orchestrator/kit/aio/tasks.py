@@ -111,9 +111,12 @@ async def all_of(work: Iterable[Coroutine[Any, Any, None]]) -> None:
 
     A failure stops none of the others. Cancelling cancels and awaits them all.
     """
-    tasks = [spawn(each, name="side by side") for each in work]
-    if not tasks:
+    coroutines = list(work)
+    if len(coroutines) <= 1:
+        for alone in coroutines:
+            await alone
         return
+    tasks = [spawn(each, name="side by side") for each in coroutines]
     try:
         await asyncio.wait(tasks)
     except asyncio.CancelledError:
