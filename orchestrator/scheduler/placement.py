@@ -7,6 +7,7 @@ Points are Kubernetes': a score is 0 to 100 times its weight.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, Protocol
 
 import numpy as np
@@ -160,6 +161,7 @@ def _candidates(standing: Standing, slots: list[int], *, turns: bool) -> list[Ca
     return [Candidate(n, sum(s.values()), s) for n, s in zip(names, scores, strict=True)]
 
 
+@lru_cache(65_536)
 def points(hundredths: int) -> str:
     """A score as people read it: "98.5"."""
     whole, rest = divmod((hundredths + 5) // 10, 10)
