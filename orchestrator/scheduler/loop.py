@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from orchestrator.api.types.meta import ObjectMeta
@@ -402,10 +403,17 @@ def _decides(pod: StoredObject) -> tuple[Any, ...]:
     """What of a pod decides about hosts, its own and others'."""
     metadata = metadata_of(pod)
     return (
-        pod.doc["spec"],
+        _bare.decode(pod.data).spec,  # as text: one writer has put it all, in one order
         metadata.labels,
         (metadata.annotations or {}).get(MIN_MEMBER),
     )
+
+
+class _Bare(msgspec.Struct, gc=False):
+    spec: msgspec.Raw
+
+
+_bare: Final = msgspec.json.Decoder(_Bare)
 
 
 def _members(metadata: ObjectMeta) -> int:
