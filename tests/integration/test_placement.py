@@ -127,6 +127,64 @@ def test_a_group_waits_and_then_starts_whole(kubectl, api):
     assert len({p["spec"]["nodeName"] for p in pods(api).values()}) == 3
 
 
+def placed(name, replicas, **spec):
+    """A Deployment whose pods follow rules about where they may be."""
+    document = web(name, replicas)
+    document["spec"]["template"]["spec"] |= spec
+    return document
+
+
+def test_pods_keep_zones_even_also_when_one_is_lost(platform, kubectl, api):
+    names = [host.name for host in platform.rig.hosts]
+    rule = {
+        "maxSkew": 1, "topologyKey": "placement-zone", "whenUnsatisfiable": "DoNotSchedule",
+        "nodeTaintsPolicy": "Honor", "labelSelector": {"matchLabels": {"app": "zoned"}},
+    }  # fmt: skip
+    for zone, name in zip("aab", names, strict=True):
+        kubectl("label", "node", name, f"placement-zone={zone}")
+    try:
+        with deployed(api, placed("zoned", 4, topologySpreadConstraints=[rule])):
+            assert per_host(api, "zoned")[names[2]] == 2
+            platform.rig.faults.kill(names[2])
+            until("all run in the other zone", lambda: names[2] not in per_host(api, "zoned")
+                  and per_host(api, "zoned").total() == 4, 120)  # fmt: skip
+            platform.rig.faults.restart(names[2])
+            until("the host is back", lambda: len(nodes_ready(api)) == 3, 60)
+            kubectl("scale", "deployment/zoned", "--replicas=8")
+            until("the lost zone has its half", lambda: per_host(api, "zoned")[names[2]] == 4, 60)
+    finally:
+        platform.rig.mend()
+        kubectl("label", "nodes", "--all", "placement-zone-")
+
+
+def test_pods_keep_apart_and_it_is_told_why_and_what_would_be(platform, kubectl, api):
+    term = {"labelSelector": {"matchLabels": {"app": "apart"}}, "topologyKey": HOSTNAME}
+    rule = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    with deployed(api, placed("apart", 4, affinity=rule), ready=False):
+        until("three run", lambda: len(per_host(api, "apart")) == 3, 60)
+        (waits,) = [n for n, p in pods(api).items() if not p["spec"].get("nodeName")]
+        until("it is said why", lambda: says(api, waits, "anti-affinity"), 30)
+        found = platform.client("explain", "pod", waits)
+        assert (found.code, "3 hosts" in found.out) == (0, True), found.out + found.err
+        (there,) = [n for n, p in pods(api).items() if p["spec"].get("nodeName") == VICTIM]
+        assert f"on {VICTIM}" in platform.client("explain", f"pod/{there}").out
+
+        before = pods(api)
+        lost = platform.client("simulate", "--fail", VICTIM)
+        assert lost.code == 0, lost.err
+        assert ["default", "deployment/apart", VICTIM, "->", "pending", "1"] in words(lost.out)
+        more = platform.client("simulate", "--add-nodes", "1:cpu=2,memory=1Gi")
+        assert (more.code, "nothing was changed" in more.out) == (0, True), more.err
+        assert ["default", "deployment/apart", "-", "->", "new-1", "1"] in words(more.out)
+        assert {n: p["metadata"]["uid"] for n, p in pods(api).items()} == {
+            n: p["metadata"]["uid"] for n, p in before.items()
+        }
+
+
+def words(text):
+    return [line.split() for line in text.splitlines()]
+
+
 @contextmanager
 def rebalancing(platform, **settings):
     """The server with a rebalance."""

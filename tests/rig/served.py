@@ -47,11 +47,11 @@ class Platform:
 
     def orch(self, *words: str) -> Answer:
         """Runs `orch` on this platform's state directory."""
-        done = subprocess.run(
-            [ORCH, *words, "--state-dir", self.state_dir],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return _run([ORCH, *words, "--state-dir", str(self.state_dir)])
+
+    def client(self, *words: str) -> Answer:
+        """Runs `orch` as a client of this platform's API."""
+        return _run([ORCH, *words, "--kubeconfig", str(self.state_dir / "admin.kubeconfig")])
 
     def bootstrap(self) -> Answer:
         """Runs `orch bootstrap` on the hosts' inventory."""
@@ -63,6 +63,11 @@ class Platform:
         """The end of the server's log."""
         path = self.state_dir / "server.log"
         return path.read_text()[-size:] if path.is_file() else ""
+
+
+def _run(command: list[str]) -> Answer:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def free_port() -> int:
