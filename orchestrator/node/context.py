@@ -63,6 +63,7 @@ class HostContext:
         probe_states: (container id, kind of probe) to "unknown", "success", "failure".
         engine_slots: bounds engine calls that change something.
         image_lock: held while the sandbox's image is made, so that it is made once.
+        containers_changed: whether any pod's containers may be others than `HostPods.running` saw.
     """
 
     name: str
@@ -79,6 +80,7 @@ class HostContext:
     probe_states: ProbeStates
     engine_slots: asyncio.Semaphore = field(init=False)
     image_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    containers_changed: bool = True
 
     def __post_init__(self) -> None:
         """Makes the slots from the settings."""

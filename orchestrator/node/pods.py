@@ -44,6 +44,7 @@ class HostPods:
         self._context: HostContext | None = None
         self._runners: tuple[KeyedRunner, ...] = ()
         self._out_of_memory: set[str] = set()
+        self._running: dict[str, tuple[str, str]] = {}
 
     def worker(self, uid: str) -> PodWorker | None:
         """A pod's worker; None while the host is not connected."""
@@ -55,15 +56,22 @@ class HostPods:
         return not self._workers and all(runner.is_idle for runner in self._runners)
 
     def running(self) -> dict[str, tuple[str, str]]:
-        """Containers whose processes run, sandboxes left out: pod uid and name by container id."""
-        if self._context is None:
+        """Containers whose processes run, sandboxes left out: pod uid and name by container id.
+
+        The same mapping as before while nothing has changed; nobody may change it.
+        """
+        context = self._context
+        if context is None:
             return {}
-        return {
-            container_id: (uid, item.name)
-            for uid, worker in self._workers.items()
-            for container_id, item in worker.state.containers.items()
-            if item.running and item.role != SANDBOX
-        }
+        if context.containers_changed:
+            context.containers_changed = False
+            self._running = {
+                container_id: (uid, item.name)
+                for uid, worker in self._workers.items()
+                for container_id, item in worker.state.containers.items()
+                if item.running and item.role != SANDBOX
+            }
+        return self._running
 
     # ------------------------------------------------------------ connection
 
@@ -193,6 +201,7 @@ class HostPods:
         pod = self._snapshot.get(worker.state.key)
         if pod is None or pod.uid != uid or node_of(pod) != self._name:
             self._workers.pop(uid, None)
+            worker.state.context.containers_changed = True
             for container_id in worker.state.containers:
                 self._orphans.due(container_id)
             if not worker.state.containers:

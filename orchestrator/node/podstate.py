@@ -113,11 +113,17 @@ class PodState:
         if self._looked.get(container_id, 0) > number:
             return
         if info is None:
-            self.containers.pop(container_id, None)
+            self.forget(container_id)
             self._looked.pop(container_id, None)
             return
         self._looked[container_id] = number
         self.containers[info.id] = seen(info)
+        self.context.containers_changed = True
+
+    def forget(self, container_id: str) -> None:
+        """A container is not on the host any more."""
+        self.containers.pop(container_id, None)
+        self.context.containers_changed = True
 
     # ------------------------------------------------------------ telling
 

@@ -68,15 +68,17 @@ class HostUsage:
         self._every_s = every_s
         self._first_s = first_s
         self._series: dict[str, _Series] = {}
-        self._places: dict[str, Place] = {}
+        self._places: Mapping[str, Place] = {}
         self._missing: set[str] = set()
         self._last_s: float | None = None
+        self._settled: Mapping[str, Place] | None = None
 
     def clear(self) -> None:
         """Nothing is known of the host any more."""
         self._series.clear()
-        self._places.clear()
+        self._places = {}
         self._last_s = None
+        self._settled = None
 
     def due(self, running: Mapping[str, Place], now_s: float) -> list[str] | None:
         """Ids of the containers to be sampled now; None when it is not time for any.
@@ -84,14 +86,19 @@ class HostUsage:
         What is given counts as sampled: a round whose call fails is left out.
 
         Args:
-            running: the containers that run, by id.
+            running: the containers that run, by id; the same ones while it is the same mapping.
             now_s: wall seconds.
         """
         if self._last_s is None or now_s - self._last_s >= self._every_s:
             self._last_s = now_s
             self._missing.clear()
             return sorted(running)
+        if running is self._settled:
+            return None
         wanted = [one for one in (_HOST, *running) if one not in self._missing]
+        if all(len(self._samples(one)) > 1 for one in wanted):
+            self._settled = running
+            return None
         new = [one for one in wanted if self._is_new(one, now_s)]
         return sorted(one for one in new if one != _HOST) if new else None
 
@@ -121,7 +128,7 @@ class HostUsage:
                 self._missing.add(one)  # looking for it costs: not before the next round
         for one in [one for one in self._series if one != _HOST and one not in running]:
             del self._series[one]
-        self._places = dict(running)
+        self._places = running
 
     def node(self, now_s: float) -> NodeUsage | None:
         """What the host uses; None when nothing recent is known."""
@@ -145,11 +152,13 @@ class HostUsage:
             at_s, window_s = min(at_s, found[1]), max(window_s, found[2])
         return PodUsage(at_s, window_s, containers) if containers else None
 
-    def _is_new(self, one: str, now_s: float) -> bool:
+    def _samples(self, one: str) -> list[_Sample]:
         series = self._series.get(one)
-        if series is None:
-            return True
-        return len(series.samples) < 2 and now_s - series.samples[-1].at_s >= self._first_s
+        return series.samples if series is not None else []
+
+    def _is_new(self, one: str, now_s: float) -> bool:
+        samples = self._samples(one)
+        return not samples or (len(samples) < 2 and now_s - samples[-1].at_s >= self._first_s)
 
     def _add(
         self, one: str, numbers: Mapping[str, Any], now_s: float, monotonic_s: float, memory: str

@@ -124,7 +124,7 @@ class PodWorker:
                 await state.look(item.info.id)
             case machine.Remove(item, _):
                 await context.call(context.engine.remove_container(item.info.id))
-                state.containers.pop(item.info.id, None)
+                state.forget(item.info.id)
             case machine.SetProbes(item, container):
                 await self._set_probes(view, item, container)
             case machine.PostStart(item, container):

@@ -4,11 +4,13 @@ The name follows from what is said about whom, so the same thing said again find
 Source: Kubernetes API, core/v1 Event; client-go's EventCorrelator.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from orchestrator.api import metadata
+from orchestrator.api.types.config import Event
 from orchestrator.kit.clock import Clock, parse_rfc3339, rfc3339
 from orchestrator.kit.errors import AlreadyExists, Forbidden, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
@@ -25,6 +27,7 @@ _EVENTS: Final = faults.resource_of("events")
 EventType = Literal["Normal", "Warning"]
 
 _MOST_MESSAGE: Final = 1024
+_LOOKED_AT_ONCE: Final = 1000
 _MOST_NAME: Final = 253 - 17
 _HOME: Final = "default"
 """Namespace of events about cluster-scoped objects."""
@@ -137,19 +140,20 @@ class EventRecorder:
 
     async def prune(self, now_s: float) -> int:
         """See `Registry.prune_events`."""
-        old = [
-            item for item in self._store.list("events") if self._age_s(item, now_s) > self._ttl_s
-        ]
+        items, old = self._store.list("events"), []
+        for start in range(0, len(items), _LOOKED_AT_ONCE):
+            part = items[start : start + _LOOKED_AT_ONCE]
+            old += [item for item in part if self._age_s(item, now_s) > self._ttl_s]
+            await asyncio.sleep(0)  # there may be a hundred thousand
         return len(await self._deleter.delete_all(old, DeleteOptions()))
 
     @staticmethod
     def _age_s(item: StoredObject, now_s: float) -> float:
-        event, meta = item.doc, item.doc["metadata"]
-        series = event.get("series") or {}
+        event = cast("Event", item.view)
         last = (
-            series.get("lastObservedTime")
-            or event.get("lastTimestamp")
-            or event.get("eventTime")
-            or meta["creationTimestamp"]
+            event.series.last_observed_time
+            or event.last_timestamp
+            or event.event_time
+            or event.metadata.creation_timestamp
         )
         return now_s - parse_rfc3339(last)

@@ -49,6 +49,12 @@ class EventSource(View, frozen=True):
     host: str = ""
 
 
+class EventSeries(View, frozen=True):
+    """`series` of an event that was seen again."""
+
+    last_observed_time: str = ""
+
+
 class Event(View, frozen=True):
     """A core/v1 Event."""
 
@@ -61,4 +67,6 @@ class Event(View, frozen=True):
     source: EventSource = EventSource()
     first_timestamp: str | None = None
     last_timestamp: str | None = None
+    event_time: str | None = None
+    series: EventSeries = EventSeries()
     reporting_component: str = ""
