@@ -30,7 +30,7 @@ from orchestrator.registry.options import Patch as PatchBody
 from orchestrator.registry.registry import Registry
 
 _log: Final = structlog.get_logger("executor")
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 256
 """Writes of one plan under way at the same time; a batch of the store holds more."""
 
 

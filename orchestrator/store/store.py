@@ -309,6 +309,7 @@ class Store:
         else:
             self._failing = ""
             self._commits += 1
+            self._pump()  # the disk has the next ones meanwhile; what fails then comes after these
             for decided in batch:
                 self._apply(decided)
             self._maybe_compact()
