@@ -18,6 +18,7 @@ from orchestrator.registry import faults
 from orchestrator.registry.catalog import LiveCatalog
 from orchestrator.registry.deletion import Deleter
 from orchestrator.registry.options import DeleteOptions, WriteOptions
+from orchestrator.registry.spam import SpamFilter
 from orchestrator.registry.writer import Writer
 from orchestrator.store.objects import Document, StoredObject
 from orchestrator.store.store import Store
@@ -51,6 +52,7 @@ class EventRecorder:
         self._writer = writer
         self._deleter = deleter
         self._ttl_s = ttl_s
+        self._spam = SpamFilter()
 
     async def record(
         self,
@@ -64,6 +66,9 @@ class EventRecorder:
     ) -> StoredObject | None:
         """See `Registry.record`."""
         event = self._event(about, event_type, reason, message, component, host, uid)
+        source = (component, host, about, event["involvedObject"].get("uid"))
+        if not self._spam.allows(source, self._clock.wall()):
+            return None
         key = ObjectKey("events", event["metadata"]["namespace"], event["metadata"]["name"])
         try:
             if self._store.get(key) is None:

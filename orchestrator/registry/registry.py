@@ -329,7 +329,8 @@ class Registry:
             host: node that it comes from; "" for none.
             uid: of the object when it may be gone or replaced; by default the stored one's.
 
-        A namespace that is gone or going takes no more events: nothing is written then.
+        Nothing is written in a namespace that is gone or going, which takes no more events, and
+        when this component has said more than its share about the object (see `spam`).
         """
         await self._events.record(about, type, reason, message, component, host, uid)
 

@@ -161,6 +161,24 @@ async def test_the_same_said_at_once_is_one_event(registry):
     assert event.doc["count"] == 10
 
 
+async def test_who_says_too_much_about_one_object_is_not_written_down(registry, clock):
+    for number in range(40):
+        await tell(registry, f"number {number}")
+    assert len(registry.list("events").items) == 25
+    await tell(registry, "of another", about=key("pods", "other"))
+    await tell(registry, "of another host", host="n1")
+    await tell(registry, "of the next of this name", uid=Uid("next"))
+    assert len(registry.list("events").items) == 28
+    clock.now_s += 299
+    await tell(registry, "too early")
+    clock.now_s += 2
+    await tell(registry, "one more")
+    await tell(registry, "and no other")
+    messages = [e.doc["message"] for e in registry.list("events").items]
+    assert len(messages) == 29
+    assert "one more" in messages
+
+
 async def test_another_incarnation_has_its_own_events(registry):
     await tell(registry, uid=Uid("one"))
     await tell(registry, uid=Uid("two"), host="n1")
