@@ -17,7 +17,7 @@ import yaml
 from orchestrator.apiserver.cycle import WHOLE_KEY
 from orchestrator.apiserver.errors import encode_status
 from orchestrator.apiserver.negotiation import JSON, AnswerFormat
-from orchestrator.apiserver.request import Request
+from orchestrator.apiserver.request import PART_KEY, Request
 from orchestrator.kit.errors import ApiError, BadRequest
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -147,6 +147,11 @@ async def start_stream(request: Request, content_type: str) -> None:
 
 async def send_part(request: Request, body: bytes, *, more: bool = True) -> None:
     """Sends one part of a streamed answer; waits while the client reads too slowly."""
+    if more and body:
+        extensions: Any = request.scope.get("extensions")
+        at_once = extensions.get(PART_KEY) if extensions else None
+        if at_once is not None and at_once(body):
+            return
     await request.send({"type": "http.response.body", "body": body, "more_body": more})
 
 

@@ -28,7 +28,7 @@ from orchestrator.apiserver.authn import PEER_KEY, Peer
 from orchestrator.apiserver.connect.upgrade import SPDY, TAKEOVER_KEY
 from orchestrator.apiserver.cycle import LINGER_S, WHOLE_KEY, ApiCycle, head_of
 from orchestrator.apiserver.errors import status_of
-from orchestrator.apiserver.request import ARRIVED_KEY
+from orchestrator.apiserver.request import ARRIVED_KEY, PART_KEY
 from orchestrator.kit.errors import BadRequest
 from orchestrator.remote.dialer import SocketStream
 
@@ -131,6 +131,7 @@ class ApiProtocol(HttpToolsProtocol):
             cycle: Any = self.cycle
             cycle.__class__ = ApiCycle
             extensions[ARRIVED_KEY] = cycle.arrived
+            extensions[PART_KEY] = cycle.part_nowait
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser for a part of a body."""

@@ -15,6 +15,8 @@ from orchestrator.kit.errors import BadRequest, EntityTooLarge, RequestTimeout
 
 ARRIVED_KEY: Final = "orch.body"
 """Extension: gives the whole body once, or None when it has not arrived yet."""
+PART_KEY: Final = "orch.part"
+"""Extension: sends a part of a chunked answer at once, or gives False where it has to wait."""
 _OFF: Final = frozenset({"0", "false"})
 
 
