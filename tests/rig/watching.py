@@ -119,7 +119,9 @@ def service(name: str) -> Object:
 
 
 @contextmanager
-def deployed(api: AdminApi, *documents: Object, ready: bool = True) -> Iterator[None]:
+def deployed(
+    api: AdminApi, *documents: Object, ready: bool = True, within_s: float = 60.0
+) -> Iterator[None]:
     """Creates Deployments and Services, waits until all replicas are ready; removes them after."""
     apps = [d["metadata"]["name"] for d in documents if d["kind"] == "Deployment"]
     selector = f"?labelSelector=app+in+({','.join(apps)})"
@@ -130,12 +132,12 @@ def deployed(api: AdminApi, *documents: Object, ready: bool = True) -> Iterator[
     try:
         for each in made if ready else ():
             name, wanted = each["metadata"]["name"], each["spec"]["replicas"]
-            until(f"{name} is ready", lambda: len(ready_pods(api, name)) == wanted, 60)
+            until(f"{name} is ready", lambda: len(ready_pods(api, name)) == wanted, within_s)
         yield
     finally:
         for document in documents:
             api.delete(f"{paths[document['kind']]}/{document['metadata']['name']}")
-        until("all pods are gone", lambda: not api.get(PODS + selector)["items"], 60)
+        until("all pods are gone", lambda: not api.get(PODS + selector)["items"], within_s)
 
 
 def is_ready(document: Mapping[str, Any]) -> bool:

@@ -1,0 +1,58 @@
+"""One cluster of VMs for all tests, made by `vagrant/cluster` and taken down at the end.
+
+The modules run in an order: bare VMs first, `reset` and `down` last.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.rig.served import free_port
+from tests.rig.watching import api, server_log  # noqa: F401
+from tests.vm.machines import Machines, Platform
+from tests.vm.traces import Traces, traces_of
+
+ORDER = ("test_bootstrap", "test_workloads", "test_faults", "test_limits", "test_reset")
+LIMIT_S = 3000  # an emulated VM boots in minutes; every wait inside has a deadline of its own
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the modules in their order."""
+    here = [item for item in items if item.path.parent.name == "vm"]
+    for item in here:
+        item.add_marker(pytest.mark.timeout(LIMIT_S))
+    here.sort(key=lambda item: ORDER.index(item.path.stem))
+    items[:] = [item for item in items if item not in here] + here
+
+
+@pytest.fixture(scope="session")
+def booted() -> Iterator[Platform]:
+    """VMs that run and that nobody has touched."""
+    machines = Machines()
+    platform = Platform(machines, machines.directory / "state", free_port(), free_port())
+    machines.do("down")  # what a run that was killed has left
+    answer = platform.up("--dry-run")
+    assert answer.code == 0, answer.out + answer.err
+    yield platform
+    machines.do("down")
+
+
+@pytest.fixture(scope="session")
+def untouched(booted: Platform) -> dict[str, Traces]:
+    """What is on the VMs before the first bootstrap, by name of the VM."""
+    return {host.name: traces_of(booted.rig, host.name) for host in booted.rig.hosts}
+
+
+@pytest.fixture(scope="session")
+def shared_platform(booted: Platform, untouched: dict[str, Traces]) -> Platform:
+    """The VMs, bootstrapped, with the test image."""
+    answer = booted.up()
+    assert answer.code == 0, answer.out + answer.err + booted.log()
+    booted.rig.seed()
+    return booted
+
+
+@pytest.fixture(scope="module")
+def platform(shared_platform: Platform) -> Platform:
+    """The VMs with a server, for the fixtures of tests.rig."""
+    return shared_platform

@@ -1,0 +1,29 @@
+"""What there is on a VM: packages, files, accounts, units, mounts."""
+
+from tests.vm.machines import Machines
+
+Traces = frozenset[str]
+
+# the folders whose content changes by itself on any Debian: logs, caches, package lists, timers
+_SCRIPT = r"""
+dpkg-query -W -f 'package ${db:Status-Abbrev} ${Package} ${Version}\n'
+getent passwd | sed 's/^/user /'; getent group | sed 's/^/group /'
+systemctl list-unit-files --state=enabled --no-legend --plain | sed 's/^/unit /'
+awk '{print "mount " $2 " " $3}' /proc/mounts | grep -v ' /run/user/'
+find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path '/var/tmp' \
+  -o -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg \
+  -o -path /var/lib/systemd -o -path /var/lib/private -o -path /var/backups \) -prune \
+  -o -printf 'file %M %u:%g %p\n'
+find /run /dev/shm -xdev -name 'orch*' -printf 'file %M %u:%g %p\n'
+"""
+
+
+def traces_of(machines: Machines, host: str) -> Traces:
+    """One line for each thing that is there."""
+    return frozenset(machines.run(host, "sh", "-c", _SCRIPT).splitlines())
+
+
+def differences(before: Traces, after: Traces) -> list[str]:
+    """What came and what went, sorted: "+ file ... /etc/x", "- package ..."."""
+    came = [f"+ {line}" for line in after - before]
+    return sorted(came + [f"- {line}" for line in before - after])
