@@ -81,6 +81,9 @@ for i in apt-get dnf yum zypper apk pacman; do has $i && { say package_manager $
 [ -d /run/systemd/system ] && say init systemd
 [ -x /etc/init.d/docker ] && has service && say service yes
 has dockerd && say dockerd yes
+on=; file=/sys/module/apparmor/parameters/enabled; [ -r $file ] && read -r on <$file
+[ "$on" = Y ] && [ -d /sys/kernel/security/apparmor ] && ! has apparmor_parser &&
+  say apparmor_parser no
 dir=/var/lib/docker; while [ ! -d "$dir" ]; do dir=${dir%/*}; [ -n "$dir" ] || dir=/; done
 set -- $(df -Pk "$dir" | tail -n 1); say disk_free_kib "$4"; say disk_path "$dir"
 has nproc && say cpus "$(nproc)"
@@ -161,6 +164,7 @@ class HostFacts:
         systemd: whether it is process 1.
         service: whether a service script for docker is there.
         dockerd: whether it is installed.
+        lacks_apparmor_parser: whether the kernel has AppArmor on and nothing can load a profile.
         socket: the engine's socket as the login sees it.
         engine: the engine's version; "" unless the socket answers to login or root.
         engine_words: why the socket does not answer.
@@ -195,6 +199,7 @@ class HostFacts:
     systemd: bool
     service: bool
     dockerd: bool
+    lacks_apparmor_parser: bool
     socket: SocketState
     engine: str
     engine_words: str
@@ -281,6 +286,7 @@ def parse_facts(text: str) -> HostFacts:
         systemd=found.get("init") == "systemd",
         service=found.get("service") == "yes",
         dockerd=found.get("dockerd") == "yes",
+        lacks_apparmor_parser=found.get("apparmor_parser") == "no",
         socket=_socket(found.get("socket", "absent")),
         engine=engine.split(" ")[0],
         engine_words=found.get("engine_words") or found.get("root_engine_words", ""),

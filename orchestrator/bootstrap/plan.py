@@ -83,6 +83,7 @@ def plan_host(
     builder = _Builder(facts, settings)
     builder.check_system()
     builder.check_python()
+    builder.check_apparmor()
     builder.check_docker()
     builder.check_socket()
     builder.check_clock(clock_error_s)
@@ -145,6 +146,12 @@ class _Builder:
         else:
             why = "there is no python3"
         self._install("python", why, {"apt": ("python3",), "dnf": ("python3",)})
+
+    def check_apparmor(self) -> None:
+        """The engine's package only recommends the parser, and it starts nothing without one."""
+        if self._facts.lacks_apparmor_parser:
+            why = "AppArmor is on and there is no apparmor_parser, so that no container can start"
+            self._install("docker", why, {"apt": ("apparmor",), "dnf": ("apparmor-parser",)})
 
     def check_docker(self) -> None:
         facts = self._facts

@@ -1,8 +1,10 @@
 """One cluster of VMs for all tests, made by `vagrant/cluster` and taken down at the end.
 
-The modules run in an order: bare VMs first, `reset` and `down` last.
+The modules run in an order: bare VMs first, `reset` and `down` last. With ORCH_VM_KEEP=1 the VMs
+that are there are taken as they are, and left: for work on one module that is not one of those.
 """
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +15,7 @@ from tests.vm.machines import Machines, Platform
 from tests.vm.traces import Traces, traces_of
 
 ORDER = ("test_bootstrap", "test_workloads", "test_faults", "test_limits", "test_reset")
+KEEP = os.environ.get("ORCH_VM_KEEP") == "1"
 LIMIT_S = 3000  # an emulated VM boots in minutes; every wait inside has a deadline of its own
 
 
@@ -30,17 +33,19 @@ def booted() -> Iterator[Platform]:
     """VMs that run and that nobody has touched."""
     machines = Machines()
     platform = Platform(machines, machines.directory / "state", free_port(), free_port())
-    machines.do("down")  # what a run that was killed has left
+    if not KEEP:
+        machines.do("down")  # what a run that was killed has left
     answer = platform.up("--dry-run")
     assert answer.code == 0, answer.out + answer.err
     yield platform
-    machines.do("down")
+    if not KEEP:
+        machines.do("down")
 
 
 @pytest.fixture(scope="session")
 def untouched(booted: Platform) -> dict[str, Traces]:
     """What is on the VMs before the first bootstrap, by name of the VM."""
-    return {host.name: traces_of(booted.rig, host.name) for host in booted.rig.hosts}
+    return traces_of(booted.rig)
 
 
 @pytest.fixture(scope="session")

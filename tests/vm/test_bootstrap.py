@@ -29,7 +29,7 @@ def test_bootstrap_makes_them_ready_nodes(platform, api, untouched):
     }
     for host in platform.rig.hosts:
         installed = platform.rig.run(host.name, "dpkg-query", "-W", "-f", "${Version}", "docker.io")
-        assert versions[host.name] == f"docker://{installed.partition('+')[0]}"
+        assert installed.startswith(versions[host.name].removeprefix("docker://"))
 
 
 def test_a_vm_has_its_whole_disk_a_data_disk_and_its_name(platform):

@@ -10,11 +10,8 @@ LIBVIRT = ("/etc/libvirt", "/run/libvirt", "/var/lib/libvirt", "/var/log/libvirt
 
 def test_reset_leaves_the_vms_as_they_were(platform, untouched):
     platform.rig.do("reset")
-    left = {
-        host.name: differences(untouched[host.name], traces_of(platform.rig, host.name))
-        for host in platform.rig.hosts
-    }
-    assert left == {host.name: [] for host in platform.rig.hosts}
+    left = {n: differences(untouched[n], after) for n, after in traces_of(platform.rig).items()}
+    assert left == {name: [] for name in untouched}
 
 
 def test_down_leaves_no_vm_network_volume_or_file(platform):

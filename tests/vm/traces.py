@@ -1,5 +1,7 @@
 """What there is on a VM: packages, files, accounts, units, mounts."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.vm.machines import Machines
 
 Traces = frozenset[str]
@@ -18,9 +20,12 @@ find /run /dev/shm -xdev -name 'orch*' -printf 'file %M %u:%g %p\n'
 """
 
 
-def traces_of(machines: Machines, host: str) -> Traces:
-    """One line for each thing that is there."""
-    return frozenset(machines.run(host, "sh", "-c", _SCRIPT).splitlines())
+def traces_of(machines: Machines) -> dict[str, Traces]:
+    """One line for each thing that is there, by name of the VM; all VMs are asked at once."""
+    names = [host.name for host in machines.hosts]
+    with ThreadPoolExecutor(len(names)) as pool:
+        texts = pool.map(lambda name: machines.run(name, "sh", "-c", _SCRIPT), names)
+        return {name: frozenset(text.splitlines()) for name, text in zip(names, texts, strict=True)}
 
 
 def differences(before: Traces, after: Traces) -> list[str]:

@@ -125,6 +125,20 @@ def test_a_bare_debian_host():
     assert found.steps[3].joins_group == "docker"
 
 
+def test_where_apparmor_is_on_its_parser_comes_with_the_engine():
+    # the engine's package only recommends it, and without it no container starts
+    lacking = parse_facts(ANSWER.replace("dockerd=yes", "dockerd=yes\napparmor_parser=no"))
+    found = plan(lacking)
+    assert titles(found) == ["install apparmor"]
+    assert found.steps[0].installs == ("apparmor",)
+    bare = plan(replace(BARE, lacks_apparmor_parser=True))
+    assert titles(bare)[:2] == ["install apparmor", "install docker.io"]
+    assert [f.message for f in plan(lacking, install=False).faults] == [
+        "AppArmor is on and there is no apparmor_parser, so that no container can start; install "
+        "apparmor (not done because of --no-install)"
+    ]
+
+
 def test_a_bare_rhel_host_takes_what_its_repositories_have():
     facts = replace(BARE, os_id="rocky", os_like=("rhel", "fedora"), package_manager="dnf")
     found = plan(facts)
