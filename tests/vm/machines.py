@@ -17,6 +17,7 @@ import yaml
 from tests.rig.images import BUSYBOX_TAG, busybox_tar
 from tests.rig.kubectl import Answer
 from tests.rig.served import ORCH
+from tests.rig.watching import Object, web
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "vagrant/cluster"
@@ -30,6 +31,14 @@ DEFAULTS = {
 }
 EMULATED = os.environ.get("ORCH_VM_EMULATE") == "1"
 PATIENCE = 8.0 if EMULATED else 1.0  # what takes a second on hardware may take so many
+
+
+def patient_web(name: str, replicas: int) -> Object:
+    """`web`, whose probe bears with a processor that is emulated and starts other containers."""
+    made = web(name, replicas)
+    for container in made["spec"]["template"]["spec"]["containers"]:
+        container["readinessProbe"] |= {"periodSeconds": 2, "timeoutSeconds": 15}
+    return made
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from tests.rig.watching import (
     ready_pods,
     service,
     until,
-    web,
 )
-from tests.vm.machines import PATIENCE
+from tests.vm.machines import PATIENCE, patient_web
 from tests.vm.test_workloads import answering
 
 pytestmark = pytest.mark.usefixtures("server_log")
@@ -45,7 +44,7 @@ def victim(platform):
 @pytest.fixture
 def served(platform, api):
     """A service with pods on every VM, all in service."""
-    with deployed(api, web("web", REPLICAS), service("web"), within_s=60 * PATIENCE):
+    with deployed(api, patient_web("web", REPLICAS), service("web"), within_s=60 * PATIENCE):
         until("all are served", lambda: len(answering(platform)) == REPLICAS, 20 * PATIENCE)
         yield
 
@@ -82,9 +81,8 @@ def test_a_lost_vm_is_replaced_and_welcome_when_it_is_back(platform, api, victim
         LastTrue(lambda: balancer.in_service(address)) as served,
         Load(platform.lb_port, "/web/", threads=2, rate=5.0, limit_s=900) as load,
     ):
-        loaded = time.monotonic()
+        began = time.monotonic()
         platform.rig.do(fault, victim)
-        began = time.monotonic()  # the command itself takes some seconds
         until("its replicas run elsewhere", lambda: elsewhere(pods, victim), 30 * PATIENCE)
         replaced_s = time.monotonic() - began
         until("out of the balancer", lambda: served.at < time.monotonic() - 1.0, 10 * PATIENCE)
@@ -92,7 +90,7 @@ def test_a_lost_vm_is_replaced_and_welcome_when_it_is_back(platform, api, victim
         until("some more requests", lambda: time.monotonic() > settled + 3.0)
     away = next(s for s in nodes.seen if s.object["metadata"]["name"] == victim
                 and not is_ready(s.object))  # fmt: skip
-    late = [f for f in load.result.failures if loaded + f[0] > settled]
+    late = [f for f in load.result.failures if began + f[0] > settled]
     print(f"\n{fault}: not ready after {away.at - began:.1f} s, replaced after {replaced_s:.1f} s; "
           f"{len(load.result.failures)} of {load.result.requests} requests failed, "
           f"{len(late)} of them after that")  # fmt: skip

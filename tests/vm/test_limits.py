@@ -10,9 +10,8 @@ from tests.rig.watching import (
     nodes_ready,
     ready_pods,
     until,
-    web,
 )
-from tests.vm.machines import PATIENCE
+from tests.vm.machines import PATIENCE, patient_web
 
 pytestmark = pytest.mark.usefixtures("server_log")
 
@@ -27,7 +26,7 @@ def running(platform, api):
     """Pods on every VM, and the containers that they are."""
     everyone = len(platform.rig.hosts)
     until("all hosts are ready", lambda: len(nodes_ready(api)) == everyone, 60 * PATIENCE)
-    with deployed(api, web("web", 4), within_s=60 * PATIENCE):
+    with deployed(api, patient_web("web", 4), within_s=60 * PATIENCE):
         yield containers(platform)
 
 

@@ -13,9 +13,8 @@ from tests.rig.watching import (
     ready_pods,
     service,
     until,
-    web,
 )
-from tests.vm.machines import PATIENCE
+from tests.vm.machines import PATIENCE, patient_web
 
 pytestmark = pytest.mark.usefixtures("server_log")
 REPLICAS = 4
@@ -28,7 +27,7 @@ def answering(platform):
 
 def test_a_deployment_is_spread_served_and_updated_without_a_failed_request(platform, api):
     began = time.monotonic()
-    with deployed(api, web("web", REPLICAS), service("web"), within_s=60 * PATIENCE):
+    with deployed(api, patient_web("web", REPLICAS), service("web"), within_s=60 * PATIENCE):
         ready_s = time.monotonic() - began
         until("all are served", lambda: len(answering(platform)) == REPLICAS, 20 * PATIENCE)
         assert {p["spec"]["nodeName"] for p in ready_pods(api, "web")} == {
