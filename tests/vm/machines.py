@@ -31,6 +31,7 @@ DEFAULTS = {
 }
 EMULATED = os.environ.get("ORCH_VM_EMULATE") == "1"
 PATIENCE = 8.0 if EMULATED else 1.0  # what takes a second on hardware may take so many
+REPLICAS = 2 if EMULATED else 6  # of the Deployments here, on all VMs
 
 
 def patient_web(name: str, replicas: int) -> Object:

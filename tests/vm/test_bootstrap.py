@@ -17,7 +17,7 @@ def test_the_vms_are_bare_and_the_plan_says_what_they_lack(booted, untouched):
         assert not [x for x in untouched[host.name] if x.startswith("package") and "docker" in x]
         assert (host.name, "install docker.io") in planned
         assert (host.name, "register as Node") in planned
-    assert not booted.state_dir.exists()
+    assert not (booted.state_dir / "server.pid").exists()
 
 
 def test_bootstrap_makes_them_ready_nodes(platform, api, untouched):

@@ -11,7 +11,7 @@ from tests.rig.watching import (
     ready_pods,
     until,
 )
-from tests.vm.machines import PATIENCE, patient_web
+from tests.vm.machines import PATIENCE, REPLICAS, patient_web
 
 pytestmark = pytest.mark.usefixtures("server_log")
 
@@ -26,7 +26,7 @@ def running(platform, api):
     """Pods on every VM, and the containers that they are."""
     everyone = len(platform.rig.hosts)
     until("all hosts are ready", lambda: len(nodes_ready(api)) == everyone, 60 * PATIENCE)
-    with deployed(api, patient_web("web", 4), within_s=60 * PATIENCE):
+    with deployed(api, patient_web("web", REPLICAS), within_s=60 * PATIENCE):
         yield containers(platform)
 
 
@@ -46,10 +46,16 @@ def test_a_wrong_clock_moves_nothing_and_bootstrap_says_so(platform, api, victim
         assert "its clock is 6" in answer.err
         assert "ahead of this machine's; at most 30 s are allowed" in answer.err
         assert len(nodes_ready(api)) == len(rig.hosts)
-        assert len(ready_pods(api, "web")) == 4
+        assert len(ready_pods(api, "web")) == REPLICAS
         assert containers(platform) == running
-        api.merge("/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": 6}})
-        until("new pods run there as well", lambda: len(ready_pods(api, "web")) == 6, 60 * PATIENCE)
+        api.merge(
+            "/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": REPLICAS + 2}}
+        )
+        until(
+            "new pods run there as well",
+            lambda: len(ready_pods(api, "web")) == REPLICAS + 2,
+            60 * PATIENCE,
+        )
     finally:
         rig.run(victim, "date", "-s", "-10 minutes")
         rig.run(victim, "timedatectl", "set-ntp", "true")
@@ -69,11 +75,13 @@ def test_a_full_disk_is_told_and_takes_no_new_pods(platform, api, victim, runnin
         assert f"failed: {victim} " in answer.err
         assert "/var/lib/docker has 1" in answer.err
         assert "at least 1.0 GiB are needed for images and containers" in answer.err
-        assert len(ready_pods(api, "web")) == 4
+        assert len(ready_pods(api, "web")) == REPLICAS
         assert containers(platform) == running
         there = {p["metadata"]["uid"] for p in ready_pods(api, "web")}
-        api.merge("/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": 6}})
-        until("new pods run", lambda: len(ready_pods(api, "web")) == 6, 60 * PATIENCE)
+        api.merge(
+            "/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": REPLICAS + 2}}
+        )
+        until("new pods run", lambda: len(ready_pods(api, "web")) == REPLICAS + 2, 60 * PATIENCE)
         new = [p for p in ready_pods(api, "web") if p["metadata"]["uid"] not in there]
         assert {p["spec"]["nodeName"] for p in new} == {platform.rig.hosts[0].name}
     finally:

@@ -14,10 +14,9 @@ from tests.rig.watching import (
     service,
     until,
 )
-from tests.vm.machines import PATIENCE, patient_web
+from tests.vm.machines import PATIENCE, REPLICAS, patient_web
 
 pytestmark = pytest.mark.usefixtures("server_log")
-REPLICAS = 4
 
 
 def answering(platform):
