@@ -1,9 +1,10 @@
 """One cluster of VMs for all tests, made by `vagrant/cluster` and taken down at the end.
 
 The modules run in an order: bare VMs first, `reset` and `down` last. With ORCH_VM_KEEP=1 the VMs
-that are there are taken as they are, and left: for work on one module that is not one of those.
+that are there are taken as they are, and left: for work on one module, or a run in parts.
 """
 
+import json
 import os
 from collections.abc import Iterator
 
@@ -45,7 +46,10 @@ def booted() -> Iterator[Platform]:
 @pytest.fixture(scope="session")
 def untouched(booted: Platform) -> dict[str, Traces]:
     """What is on the VMs before the first bootstrap, by name of the VM."""
-    return traces_of(booted.rig)
+    kept = booted.rig.directory / "untouched.json"
+    if not kept.is_file():
+        kept.write_text(json.dumps({n: sorted(t) for n, t in traces_of(booted.rig).items()}))
+    return {name: frozenset(traces) for name, traces in json.loads(kept.read_text()).items()}
 
 
 @pytest.fixture(scope="session")

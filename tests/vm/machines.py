@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
+from orchestrator.bootstrap.api import AdminApi
 from tests.rig.images import BUSYBOX_TAG, busybox_tar
 from tests.rig.kubectl import Answer
 from tests.rig.served import ORCH
-from tests.rig.watching import Object, web
+from tests.rig.watching import DEPLOYMENTS, Object, web
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "vagrant/cluster"
@@ -31,7 +32,7 @@ DEFAULTS = {
 }
 EMULATED = os.environ.get("ORCH_VM_EMULATE") == "1"
 PATIENCE = 8.0 if EMULATED else 1.0  # what takes a second on hardware may take so many
-REPLICAS = 2 if EMULATED else 6  # of the Deployments here, on all VMs
+REPLICAS = 2 if EMULATED else 6  # of the Deployment "web", on all VMs
 
 
 def patient_web(name: str, replicas: int) -> Object:
@@ -40,6 +41,11 @@ def patient_web(name: str, replicas: int) -> Object:
     for container in made["spec"]["template"]["spec"]["containers"]:
         container["readinessProbe"] |= {"periodSeconds": 2, "timeoutSeconds": 15}
     return made
+
+
+def scale(api: AdminApi, replicas: int) -> None:
+    """Another size for the Deployment of that name."""
+    api.merge(f"{DEPLOYMENTS}/web", {"spec": {"replicas": replicas}})
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tests.rig.watching import (
     service,
     until,
 )
-from tests.vm.machines import PATIENCE, REPLICAS, patient_web
+from tests.vm.machines import PATIENCE, REPLICAS, patient_web, scale
 from tests.vm.test_workloads import answering
 
 pytestmark = pytest.mark.usefixtures("server_log")
@@ -113,10 +113,8 @@ def test_a_vm_that_boots_anew_gets_all_back(platform, api, victim):
     until("each pod has its container", lambda: matching(platform, api), 30 * PATIENCE)
     until("all are served", lambda: len(answering(platform)) == REPLICAS, 20 * PATIENCE)
     print(f"\nready after {ready_s:.1f} s, all pods after {time.monotonic() - began:.1f} s")
-    api.merge(
-        "/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": REPLICAS + 2}}
-    )
+    scale(api, REPLICAS + 2)
     until("it takes new pods", lambda: len(ready_pods(api, "web")) == REPLICAS + 2
           and any(on(p, victim) for p in ready_pods(api, "web")), 60 * PATIENCE)  # fmt: skip
-    api.merge("/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": REPLICAS}})
+    scale(api, REPLICAS)
     until("back to its size", lambda: matching(platform, api), 60 * PATIENCE)

@@ -11,7 +11,7 @@ from tests.rig.watching import (
     ready_pods,
     until,
 )
-from tests.vm.machines import PATIENCE, REPLICAS, patient_web
+from tests.vm.machines import PATIENCE, REPLICAS, patient_web, scale
 
 pytestmark = pytest.mark.usefixtures("server_log")
 
@@ -48,9 +48,7 @@ def test_a_wrong_clock_moves_nothing_and_bootstrap_says_so(platform, api, victim
         assert len(nodes_ready(api)) == len(rig.hosts)
         assert len(ready_pods(api, "web")) == REPLICAS
         assert containers(platform) == running
-        api.merge(
-            "/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": REPLICAS + 2}}
-        )
+        scale(api, REPLICAS + 2)
         until(
             "new pods run there as well",
             lambda: len(ready_pods(api, "web")) == REPLICAS + 2,
@@ -78,9 +76,7 @@ def test_a_full_disk_is_told_and_takes_no_new_pods(platform, api, victim, runnin
         assert len(ready_pods(api, "web")) == REPLICAS
         assert containers(platform) == running
         there = {p["metadata"]["uid"] for p in ready_pods(api, "web")}
-        api.merge(
-            "/apis/apps/v1/namespaces/default/deployments/web", {"spec": {"replicas": REPLICAS + 2}}
-        )
+        scale(api, REPLICAS + 2)
         until("new pods run", lambda: len(ready_pods(api, "web")) == REPLICAS + 2, 60 * PATIENCE)
         new = [p for p in ready_pods(api, "web") if p["metadata"]["uid"] not in there]
         assert {p["spec"]["nodeName"] for p in new} == {platform.rig.hosts[0].name}
