@@ -1,5 +1,7 @@
 """A VM with a wrong clock, a VM with a full disk: said in words, and no harm to what runs."""
 
+import re
+
 import pytest
 
 from tests.rig.watching import (
@@ -43,8 +45,8 @@ def test_a_wrong_clock_moves_nothing_and_bootstrap_says_so(platform, api, victim
         answer = platform.up()
         assert answer.code == 1
         assert f"failed: {victim} " in answer.err
-        assert "its clock is 6" in answer.err
-        assert "ahead of this machine's; at most 30 s are allowed" in answer.err
+        words = r"its clock is (59|60)\d s ahead of this machine's; at most 30 s are allowed"
+        assert re.search(words, answer.err)
         assert len(nodes_ready(api)) == len(rig.hosts)
         assert len(ready_pods(api, "web")) == REPLICAS
         assert containers(platform) == running
