@@ -20,7 +20,7 @@ class Result:
 class Load:
     """Asks `path` from `threads` threads, each at most `rate` times a second, until stopped.
 
-    Stops by itself after `limit_s`. New connections only: the hardest case for a rolling update.
+    Stops by itself after `limit_s`; a request has failed after `timeout_s`. New connections only: the hardest case for a rolling update.
     """
 
     def __init__(
@@ -32,10 +32,12 @@ class Load:
         threads: int = 4,
         rate: float = 50.0,
         limit_s: float = 120.0,
+        timeout_s: float = 10.0,
     ) -> None:
         self._target = (host, port, path)
         self._pause_s = 1.0 / rate
         self._limit_s = limit_s
+        self._timeout_s = timeout_s
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.result = Result()
@@ -55,7 +57,7 @@ class Load:
     def _run(self) -> None:
         while not self._stop.is_set() and time.monotonic() - self._started < self._limit_s:
             begun = time.monotonic()
-            problem, body = ask(*self._target)
+            problem, body = ask(*self._target, timeout_s=self._timeout_s)
             took = time.monotonic() - begun
             with self._lock:
                 self.result.requests += 1
