@@ -20,7 +20,8 @@ class Result:
 class Load:
     """Asks `path` from `threads` threads, each at most `rate` times a second, until stopped.
 
-    Stops by itself after `limit_s`; a request has failed after `timeout_s`. New connections only: the hardest case for a rolling update.
+    Stops by itself after `limit_s`; a request that takes longer than `timeout_s` has failed. New
+    connections only: the hardest case for a rolling update.
     """
 
     def __init__(
