@@ -12,7 +12,7 @@ Host node-1
   Port 22
   UserKnownHostsFile /dev/null
   StrictHostKeyChecking no
-  IdentityFile /home/ann/a clone/.clusters/orch/vagrant/machines/node-1/libvirt/private_key
+  IdentityFile /home/me/a clone/.clusters/orch/vagrant/machines/node-1/libvirt/private_key
   IdentitiesOnly yes
 
 Host node-12
@@ -27,7 +27,7 @@ Host node-1
   HostName 127.0.0.1
   User vagrant
   Port 2222
-  IdentityFile "C:/Users/Ann/key #1"
+  IdentityFile "C:/Users/me/key #1"
 """
 
 
@@ -36,7 +36,7 @@ def node(name, host, key):
 
 
 def test_nodes_are_reached_on_the_private_network_with_vagrants_user_and_key():
-    key = "/home/ann/a clone/.clusters/orch/vagrant/machines/node-1/libvirt/private_key"
+    key = "/home/me/a clone/.clusters/orch/vagrant/machines/node-1/libvirt/private_key"
     assert yaml.safe_load(inventory(LIBVIRT, "orch", "192.168.56")) == {
         "cluster": "orch",
         "nodes": [
@@ -48,7 +48,7 @@ def test_nodes_are_reached_on_the_private_network_with_vagrants_user_and_key():
 
 def test_a_forwarded_port_is_no_address_of_the_cluster():
     document = yaml.safe_load(inventory(VIRTUALBOX, "orch", "10.9.8"))
-    assert document["nodes"] == [node("node-1", "10.9.8.11", "C:/Users/Ann/key #1")]
+    assert document["nodes"] == [node("node-1", "10.9.8.11", "C:/Users/me/key #1")]
 
 
 @pytest.mark.parametrize(
