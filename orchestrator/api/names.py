@@ -3,6 +3,7 @@
 One place per name; the field's single writer stands beside it.
 """
 
+from types import MappingProxyType
 from typing import Final
 
 # ---- on Nodes
@@ -19,6 +20,12 @@ NODE_ARCH_LABEL: Final = "kubernetes.io/arch"
 TAINT_NOT_READY: Final = "node.kubernetes.io/not-ready"
 TAINT_UNREACHABLE: Final = "node.kubernetes.io/unreachable"
 TAINT_UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
+TAINTS_OF_PRESSURE: Final = MappingProxyType({
+    "DiskPressure": "node.kubernetes.io/disk-pressure",
+    "MemoryPressure": "node.kubernetes.io/memory-pressure",
+    "PIDPressure": "node.kubernetes.io/pid-pressure",
+})  # fmt: skip
+"""By condition of the Node. Source: Kubernetes docs, "Taint Nodes by Condition"."""
 
 # ---- on Pods
 POD_PORTS: Final = "orch.dev/published-ports"

@@ -32,9 +32,7 @@ _FAILED_PODS_S: Final = 1.0
 _TOLERATED: Final = (
     (names.TAINT_NOT_READY, "NoExecute"),
     (names.TAINT_UNREACHABLE, "NoExecute"),
-    ("node.kubernetes.io/disk-pressure", "NoSchedule"),
-    ("node.kubernetes.io/memory-pressure", "NoSchedule"),
-    ("node.kubernetes.io/pid-pressure", "NoSchedule"),
+    *((key, "NoSchedule") for key in names.TAINTS_OF_PRESSURE.values()),
     (names.TAINT_UNSCHEDULABLE, "NoSchedule"),
 )
 _NETWORK: Final = ("node.kubernetes.io/network-unavailable", "NoSchedule")

@@ -1,5 +1,6 @@
 """What a host's state means for its Node and its pods. Pure.
 
+Under pressure: a taint that keeps new pods away.
 Not ready: taints (not-ready for Ready=False, unreachable for Unknown), its pods' Ready becomes
 False at once so that endpoints leave, and after a grace the pods that do not tolerate it longer are
 deleted; that makes their replacements, while the objects stay until the host comes back and stops
@@ -13,7 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.api.names import TAINT_NOT_READY, TAINT_UNREACHABLE, TAINT_UNSCHEDULABLE
+from orchestrator.api.names import (
+    TAINT_NOT_READY,
+    TAINT_UNREACHABLE,
+    TAINT_UNSCHEDULABLE,
+    TAINTS_OF_PRESSURE,
+)
 from orchestrator.api.types.node import Node, Taint
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.clock import parse_rfc3339, rfc3339
@@ -28,7 +34,7 @@ from orchestrator.store.objects import Document, StoredObject
 
 COMPONENT: Final = "node-controller"
 _HOST_TAINTS: Final = frozenset({TAINT_NOT_READY, TAINT_UNREACHABLE})
-_OUR_TAINTS: Final = _HOST_TAINTS | {TAINT_UNSCHEDULABLE}
+_OUR_TAINTS: Final = _HOST_TAINTS | {TAINT_UNSCHEDULABLE, *TAINTS_OF_PRESSURE.values()}
 _NO_EXECUTE: Final = "NoExecute"
 _NO_SCHEDULE: Final = "NoSchedule"
 
@@ -120,6 +126,10 @@ def _wanted_taints(node: Node) -> list[tuple[str, str]]:
         wanted += [(key, _NO_SCHEDULE), (key, _NO_EXECUTE)]
     if node.spec.unschedulable:
         wanted.append((TAINT_UNSCHEDULABLE, _NO_SCHEDULE))
+    for kind, key in TAINTS_OF_PRESSURE.items():
+        found = condition(node.status.conditions, kind)
+        if found is not None and found.status == "True":
+            wanted.append((key, _NO_SCHEDULE))
     return wanted
 
 
