@@ -38,11 +38,8 @@ class Watch:
     async def __anext__(self) -> StoreEvent:
         """The next event, in revision order; ends when the watch was closed."""
         while not self._events:
-            if self._expired:
-                raise Expired("the watch fell too far behind; list again and watch from there")
-            if self._closed:
+            if not await self._arrived():
                 raise StopAsyncIteration
-            await self._roused()
         return self._events.popleft()
 
     async def more(self) -> list[StoreEvent] | None:
@@ -55,13 +52,7 @@ class Watch:
         Raises:
             Expired: as when iterating.
         """
-        if not self._events and not self._expired and not self._closed:
-            await self._roused()
-        if self._events:
-            return self.pending_nowait()
-        if self._expired:
-            raise Expired("the watch fell too far behind; list again and watch from there")
-        return None if self._closed else []
+        return self.pending_nowait() if await self._arrived() else None
 
     def nudge(self) -> None:
         """Makes `more` return, if somebody waits in it."""
@@ -94,12 +85,17 @@ class Watch:
             self._events.append(event)
         self._rouse()
 
-    async def _roused(self) -> None:
-        self._wake = asyncio.get_running_loop().create_future()
-        try:
-            await self._wake
-        finally:
-            self._wake = None
+    async def _arrived(self) -> bool:
+        """Waits for an event or a nudge; False when the watch was closed and has no more."""
+        if not (self._events or self._expired or self._closed):
+            self._wake = asyncio.get_running_loop().create_future()
+            try:
+                await self._wake
+            finally:
+                self._wake = None
+        if self._expired:  # what waited was dropped then
+            raise Expired("the watch fell too far behind; list again and watch from there")
+        return bool(self._events) or not self._closed
 
     def _rouse(self) -> None:
         if self._wake is not None and not self._wake.done():

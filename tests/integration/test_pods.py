@@ -144,7 +144,7 @@ def test_volumes_of_every_kind(kubectl, platform):
         {"name": "conf", "mountPath": "/conf"},
         {"name": "some", "mountPath": "/some"},
         {"name": "sec", "mountPath": "/sec"},
-        {"name": "work", "mountPath": "/work"},
+        {"name": "work", "mountPath": "/shared"},
         {"name": "work", "mountPath": "/part", "subPath": "sub/dir"},
         {"name": "fast", "mountPath": "/fast"},
         {"name": "host", "mountPath": "/host"},
@@ -152,12 +152,12 @@ def test_volumes_of_every_kind(kubectl, platform):
     script = (
         "cat /conf/a.conf /conf/b.conf; ls /some; stat -Lc %a /sec/key;"
         "touch /conf/x 2>/dev/null || echo ro;"
-        "stat -c '%a %g' /work; echo x >/work/f; echo y >/part/g; cat /work/sub/dir/g;"
+        "stat -c '%a %g' /shared; echo x >/shared/f; echo y >/part/g; cat /shared/sub/dir/g;"
         "stat -f -c %T /fast; echo z >/host/from-pod;" + FOREVER
     )
     one = container(script, volumeMounts=mounts, securityContext={"runAsUser": 1000})
-    two = container("until cat /work/f; do sleep 0.1; done;" + FOREVER, name="two",
-                    volumeMounts=[{"name": "work", "mountPath": "/work"}])  # fmt: skip
+    two = container("until cat /shared/f; do sleep 0.1; done;" + FOREVER, name="two",
+                    volumeMounts=[{"name": "work", "mountPath": "/shared"}])  # fmt: skip
     volumes = [
         {"name": "conf", "configMap": {"name": "conf"}},
         {"name": "some", "configMap": {"name": "conf",
