@@ -245,12 +245,9 @@ class Writer:
                 wanted = merge_patch.apply(current, body)
                 if wanted == current:
                     return stored
-                try:
-                    return await self.commit(key, stored, wanted, dry_run=False)
-                except Conflict:
-                    if attempt == _RACE_ATTEMPTS - 1:
-                        raise
-                    await self._settled(stored)
+                done = await self._commit_unless_raced(key, stored, wanted, attempt)
+                if done is not None:
+                    return done
         raise faults.conflict(key)
 
     def new_uid(self) -> str:
@@ -409,13 +406,11 @@ class Writer:
                     options.review(key, wanted, stored.doc)
                 if not subresource:
                     self.quotas.charge(key, wanted, is_new=False, dry_run=options.dry_run)
-                try:
-                    return await self.commit(key, stored, wanted, dry_run=options.dry_run)
-                except Conflict:
-                    # a write whose caller was cancelled is still under way
-                    if attempt == _RACE_ATTEMPTS - 1:
-                        raise
-                    await self._settled(stored)
+                done = await self._commit_unless_raced(
+                    key, stored, wanted, attempt, dry_run=options.dry_run
+                )
+                if done is not None:
+                    return done
         raise faults.conflict(key)
 
     def _finish_update(
@@ -446,6 +441,27 @@ class Writer:
         if stored is None:
             raise faults.not_found(key)
         return stored
+
+    async def _commit_unless_raced(
+        self,
+        key: ObjectKey,
+        stored: StoredObject,
+        document: Document,
+        attempt: int,
+        *,
+        dry_run: bool = False,
+    ) -> StoredObject | None:
+        """As `commit`; None when the change is to be decided again, on what memory shows then.
+
+        A write whose caller was cancelled may still be under way, and nobody holds its lock.
+        """
+        try:
+            return await self.commit(key, stored, document, dry_run=dry_run)
+        except Conflict:
+            if attempt == _RACE_ATTEMPTS - 1:
+                raise
+            await self._settled(stored)
+            return None
 
     async def _settled(self, stored: StoredObject) -> None:
         """Waits until memory shows another revision of the object than `stored`."""
