@@ -15,6 +15,7 @@ from tests.rig.watching import (
     containers,
     deployed,
     is_ready,
+    matching,
     nodes_ready,
     ready_pods,
     service,
@@ -218,15 +219,3 @@ def kill_container(platform, pod):
     engine_id = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://")
     process = platform.rig.run(host, "docker", "inspect", "-f", "{{.State.Pid}}", engine_id)
     platform.rig.run(host, "kill", "-9", process.strip())
-
-
-def matching(platform, api, replicas):
-    """Whether the containers on all hosts are those of the pods, all ready, one for each."""
-    wanted = sorted(p["metadata"]["uid"] for p in ready_pods(api, "web"))
-    everything = [p["metadata"]["uid"] for p in api.get(PODS)["items"]]
-    found = containers(platform)
-    return (
-        len(wanted) == replicas == len(everything)
-        and sorted(c.pod_uid for c in found) == wanted
-        and all(c.running for c in found)
-    )

@@ -47,11 +47,11 @@ class Platform:
 
     def orch(self, *words: str) -> Answer:
         """Runs `orch` on this platform's state directory."""
-        return _run([ORCH, *words, "--state-dir", str(self.state_dir)])
+        return run_orch(*words, "--state-dir", str(self.state_dir))
 
     def client(self, *words: str) -> Answer:
         """Runs `orch` as a client of this platform's API."""
-        return _run([ORCH, *words, "--kubeconfig", str(self.state_dir / "admin.kubeconfig")])
+        return run_orch(*words, "--kubeconfig", str(self.state_dir / "admin.kubeconfig"))
 
     def bootstrap(self) -> Answer:
         """Runs `orch bootstrap` on the hosts' inventory."""
@@ -61,12 +61,19 @@ class Platform:
 
     def log(self, size: int = 4000) -> str:
         """The end of the server's log."""
-        path = self.state_dir / "server.log"
-        return path.read_text()[-size:] if path.is_file() else ""
+        return log_end(self.state_dir, size)
 
 
-def _run(command: list[str]) -> Answer:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+def log_end(state_dir: Path, size: int) -> str:
+    """The end of the log of a server; "" when it has none yet."""
+    path = state_dir / "server.log"
+    return path.read_text()[-size:] if path.is_file() else ""
+
+
+def run_orch(*words: str, limit_s: float = 120) -> Answer:
+    """Runs `orch`, and returns what it said, whatever its exit code."""
+    command = [str(ORCH), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit_s)
     return Answer(done.returncode, done.stdout, done.stderr)
 
 

@@ -187,6 +187,17 @@ def containers(platform: Platform, *hosts: str) -> list[Engine]:
     return sorted(found)
 
 
+def matching(platform: Platform, api: AdminApi, replicas: int) -> bool:
+    """Whether the containers on all hosts are those of "web"'s pods, all ready, one for each."""
+    wanted = sorted(p["metadata"]["uid"] for p in ready_pods(api, "web"))
+    found = containers(platform)
+    return (
+        len(wanted) == replicas == len(api.get(PODS)["items"])
+        and sorted(c.pod_uid for c in found) == wanted
+        and all(c.running for c in found)
+    )
+
+
 # ---------------------------------------------------------------- watches
 
 

@@ -7,7 +7,6 @@ ORCH_VM_EMULATE, VAGRANT_DEFAULT_PROVIDER and so on. What it leaves open is kept
 import os
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import yaml
 from orchestrator.bootstrap.api import AdminApi
 from tests.rig.images import BUSYBOX_TAG, busybox_tar
 from tests.rig.kubectl import Answer
-from tests.rig.served import ORCH
+from tests.rig.served import ORCH, log_end, run_orch
 from tests.rig.watching import DEPLOYMENTS, Object, web
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,13 +143,8 @@ class Platform:
 
     def orch(self, *words: str) -> Answer:
         """Runs `orch` on this platform's state directory."""
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator.cli.main", *words, "--state-dir", self.state_dir],
-            capture_output=True, text=True, check=False, timeout=600,
-        )  # fmt: skip
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return run_orch(*words, "--state-dir", str(self.state_dir), limit_s=600)
 
     def log(self, size: int = 4000) -> str:
         """The end of the server's log."""
-        path = self.state_dir / "server.log"
-        return path.read_text()[-size:] if path.is_file() else ""
+        return log_end(self.state_dir, size)

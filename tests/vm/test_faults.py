@@ -11,9 +11,9 @@ from tests.rig.watching import (
     Balancer,
     LastTrue,
     Watch,
-    containers,
     deployed,
     is_ready,
+    matching,
     nodes_ready,
     ready_pods,
     service,
@@ -57,17 +57,6 @@ def elsewhere(pods, victim):
     return sum(is_ready(p) and not on(p, victim) for p in found) == REPLICAS
 
 
-def matching(platform, api):
-    """Whether the containers on all VMs are those of the pods, all ready, one for each."""
-    wanted = sorted(p["metadata"]["uid"] for p in ready_pods(api, "web"))
-    found = containers(platform)
-    return (
-        len(wanted) == REPLICAS == len(api.get(PODS)["items"])
-        and sorted(c.pod_uid for c in found) == wanted
-        and all(c.running for c in found)
-    )
-
-
 @pytest.mark.parametrize("fault", ["fail", "partition"])
 @pytest.mark.usefixtures("served")
 def test_a_lost_vm_is_replaced_and_welcome_when_it_is_back(platform, api, victim, fault):
@@ -98,7 +87,7 @@ def test_a_lost_vm_is_replaced_and_welcome_when_it_is_back(platform, api, victim
     platform.rig.do({"fail": "heal", "partition": "join"}[fault], victim)
     until("the VM is ready", lambda: victim in nodes_ready(api), BOOT_S)
     ready_s = time.monotonic() - began
-    until("nothing stale is left", lambda: matching(platform, api), 30 * PATIENCE)
+    until("nothing stale is left", lambda: matching(platform, api, REPLICAS), 30 * PATIENCE)
     print(f"back: ready after {ready_s:.1f} s, clean after {time.monotonic() - began:.1f} s")
 
 
@@ -110,11 +99,11 @@ def test_a_vm_that_boots_anew_gets_all_back(platform, api, victim):
     until("it booted", lambda: platform.rig.boot_id(victim) not in {"", before}, BOOT_S)
     until("the VM is ready", lambda: victim in nodes_ready(api), BOOT_S)
     ready_s = time.monotonic() - began
-    until("each pod has its container", lambda: matching(platform, api), 30 * PATIENCE)
+    until("each pod has its container", lambda: matching(platform, api, REPLICAS), 30 * PATIENCE)
     until("all are served", lambda: len(answering(platform)) == REPLICAS, 20 * PATIENCE)
     print(f"\nready after {ready_s:.1f} s, all pods after {time.monotonic() - began:.1f} s")
     scale(api, REPLICAS + 2)
     until("it takes new pods", lambda: len(ready_pods(api, "web")) == REPLICAS + 2
           and any(on(p, victim) for p in ready_pods(api, "web")), 60 * PATIENCE)  # fmt: skip
     scale(api, REPLICAS)
-    until("back to its size", lambda: matching(platform, api), 60 * PATIENCE)
+    until("back to its size", lambda: matching(platform, api, REPLICAS), 60 * PATIENCE)
