@@ -15,7 +15,7 @@ import msgspec
 from orchestrator.api.conversion.versions import converts, from_stored
 from orchestrator.api.custom.convert import refreshed
 from orchestrator.api.resources import Resource
-from orchestrator.api.tables.table import table_for
+from orchestrator.api.tables.table import printed, printer_for
 from orchestrator.apiserver.negotiation import AnswerFormat, Form
 from orchestrator.kit.errors import BadRequest
 from orchestrator.kit.ids import Revision
@@ -108,9 +108,9 @@ def list_parts(
         chosen = items[start : start + PART_ITEMS]
         found: list[dict[str, Any]]
         if wanted.form is Form.TABLE:
-            found = table(resource, chosen, {}, wanted.version, include, now_s)["rows"]
+            found = _rows(resource, chosen, wanted.version, include, now_s)
         else:
-            found = [partial(in_version(resource, item).doc, wanted.version) for item in chosen]
+            found = [partial_of(resource, item, wanted.version) for item in chosen]
         yield (b"," if start else b"") + _encode(found)[1:-1]
     yield b"]}\n"
 
@@ -138,18 +138,31 @@ def rendered_object(
     if wanted.form is Form.TABLE:
         meta = {"resourceVersion": str(item.revision)}
         return _encode(table(resource, [item], meta, wanted.version, include, now_s))
-    item = in_version(resource, item)
     if wanted.form is Form.PARTIAL:
-        return _encode(partial(item.doc, wanted.version))
-    return item.data
+        return _encode(partial_of(resource, item, wanted.version))
+    return in_version(resource, item).data
 
 
-def partial(document: dict[str, Any], version: str) -> dict[str, Any]:
-    """An object's metadata as PartialObjectMetadata."""
+class _Head(msgspec.Struct):
+    """The part of an object that every kind has."""
+
+    metadata: msgspec.Raw
+
+
+_head: Final = msgspec.json.Decoder(_Head).decode
+
+
+def partial_of(resource: Resource, item: StoredObject, version: str) -> dict[str, Any]:
+    """An object's metadata as PartialObjectMetadata; its JSON is spliced, not decoded."""
+    return partial(_head(in_version(resource, item).data).metadata, version)
+
+
+def partial(metadata: msgspec.Raw | dict[str, Any], version: str) -> dict[str, Any]:
+    """Metadata as PartialObjectMetadata."""
     return {
         "kind": "PartialObjectMetadata",
         "apiVersion": f"meta.k8s.io/{version}",
-        "metadata": document["metadata"],
+        "metadata": metadata,
     }
 
 
@@ -164,32 +177,37 @@ def table(
     columns: bool = True,
 ) -> dict[str, Any]:
     """A Table; `columns=False` leaves the definitions out, as later watch events do."""
-    shown = [in_version(resource, item) for item in items]
-    printed = shown if resource.custom is not None else items
-    definitions, rows = table_for(resource, [item.doc for item in printed], now_s)
-    documents = [item.doc for item in shown]
-    return table_of(definitions if columns else None, rows, documents, meta, version, include)
+    definitions = printer_for(resource).definitions if columns else None
+    return table_of(definitions, _rows(resource, items, version, include, now_s), meta, version)
 
 
 def table_of(
     definitions: Sequence[Any] | None,
-    rows: Sequence[Sequence[Any]],
-    documents: Sequence[dict[str, Any]],
+    rows: Sequence[dict[str, Any]],
     meta: dict[str, Any],
     version: str,
-    include: str,
 ) -> dict[str, Any]:
-    """A Table of rows that are made already, each with its object as `include` says."""
+    """A Table of rows that are made already."""
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": meta,
         "columnDefinitions": definitions,
-        "rows": [
-            {"cells": cells, "object": _row_object(document, version, include)}
-            for document, cells in zip(documents, rows, strict=True)
-        ],
+        "rows": rows,
     }
+
+
+def row(
+    cells: Sequence[Any],
+    whole: msgspec.Raw | dict[str, Any],
+    metadata: msgspec.Raw | dict[str, Any],
+    version: str,
+    include: str,
+) -> dict[str, Any]:
+    """One row of a Table, with its object as `include` says."""
+    if include == "Object":
+        return {"cells": cells, "object": whole}
+    return {"cells": cells, "object": partial(metadata, version) if include == "Metadata" else None}
 
 
 def include_object(value: str) -> str:
@@ -205,7 +223,18 @@ def include_object(value: str) -> str:
     return value or "Metadata"
 
 
-def _row_object(document: dict[str, Any], version: str, include: str) -> dict[str, Any] | None:
-    if include == "Object":
-        return document
-    return partial(document, version) if include == "Metadata" else None
+def _rows(
+    resource: Resource, items: Sequence[StoredObject], version: str, include: str, now_s: float
+) -> list[dict[str, Any]]:
+    """One object after the other, so that what was decoded of one is gone before the next."""
+    cells_of, found = printer_for(resource).cells, []
+    for item in items:
+        shown = in_version(resource, item)
+        source = item if resource.custom is None else shown
+        document, metadata = printed(resource, source.data)
+        if shown is not source:
+            metadata = _head(shown.data).metadata
+        found.append(
+            row(cells_of(document, now_s), msgspec.Raw(shown.data), metadata, version, include)
+        )
+    return found

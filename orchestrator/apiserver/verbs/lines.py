@@ -12,7 +12,7 @@ import msgspec
 from orchestrator.api.conversion.versions import converts
 from orchestrator.api.resources import Resource
 from orchestrator.apiserver.errors import status_of
-from orchestrator.apiserver.forms import in_version, partial, table
+from orchestrator.apiserver.forms import in_version, partial, partial_of, table
 from orchestrator.apiserver.negotiation import AnswerFormat, Form
 from orchestrator.apiserver.selectors import Filter
 from orchestrator.kit.clock import Clock
@@ -87,7 +87,7 @@ class Lines:
             "metadata": meta,
         }
         if self._wanted.form is Form.PARTIAL:
-            body = partial(body, self._wanted.version)
+            body = partial(meta, self._wanted.version)
         elif self._wanted.form is Form.TABLE:
             body = table(self._resource, [], meta, self._wanted.version, "None", 0.0, columns=False)
         return _encode({"type": "BOOKMARK", "object": body}) + b"\n"
@@ -113,7 +113,7 @@ class Lines:
         if self._wanted.form is Form.OBJECT:
             return in_version(self._resource, item).data
         if self._wanted.form is Form.PARTIAL:
-            return _encode(partial(in_version(self._resource, item).doc, self._wanted.version))
+            return _encode(partial_of(self._resource, item, self._wanted.version))
         meta = {"resourceVersion": str(item.revision)}
         return _encode(
             table(

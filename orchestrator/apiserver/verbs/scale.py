@@ -12,7 +12,7 @@ from orchestrator.api.scale import replicas_patch, scale_document
 from orchestrator.api.tables.workload import SCALE_COLUMNS, scale_cells
 from orchestrator.apiserver.answers import Answer, json_answer, object_answer
 from orchestrator.apiserver.bodies import read_document
-from orchestrator.apiserver.forms import in_version, include_object, partial, table_of
+from orchestrator.apiserver.forms import in_version, include_object, partial, row, table_of
 from orchestrator.apiserver.negotiation import Form, answer_format
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
@@ -131,15 +131,15 @@ def _answer(services: Services, request: Request, scale: Document) -> Answer:
     wanted = answer_format(request.header(b"accept"))
     shown = scale
     if wanted.form is Form.PARTIAL:
-        shown = partial(scale, wanted.version)
+        shown = partial(scale["metadata"], wanted.version)
     elif wanted.form is Form.TABLE:
+        cells = scale_cells(scale, services.clock.wall())
+        include = include_object(request.query.text("includeObject"))
         shown = table_of(
             [column.definition() for column in SCALE_COLUMNS],
-            [scale_cells(scale, services.clock.wall())],
-            [scale],
+            [row(cells, scale, scale["metadata"], wanted.version, include)],
             {"resourceVersion": scale["metadata"]["resourceVersion"]},
             wanted.version,
-            include_object(request.query.text("includeObject")),
         )
     plain = json_answer(shown)
     return object_answer(plain.body, wanted) if wanted.encoding == "yaml" else plain

@@ -1,13 +1,20 @@
 """Tables: the words and numbers that kubectl get shows."""
 
+import msgspec
 import pytest
 
 from orchestrator.api.resources import RESOURCES, by_resource
 from orchestrator.api.tables.cells import human_duration, shortened
-from orchestrator.api.tables.table import table_for
+from orchestrator.api.tables.table import printed, printer_for
 
 NOW = 1_800_000_000.0
 CREATED = "2027-01-15T07:55:00Z"  # five minutes before
+
+
+def shown(resource, document):
+    printer = printer_for(resource)
+    decoded, _metadata = printed(resource, msgspec.json.encode(document))
+    return printer.definitions, printer.cells(decoded, NOW)
 
 
 def row(resource, document):
@@ -15,7 +22,7 @@ def row(resource, document):
         **document,
         "metadata": {"name": "a", "creationTimestamp": CREATED, **document.get("metadata", {})},
     }
-    columns, (cells,) = table_for(by_resource(resource), [document], NOW)
+    columns, cells = shown(by_resource(resource), document)
     assert len(columns) == len(cells)
     return {column["name"]: cell for column, cell in zip(columns, cells, strict=True)}
 
@@ -362,8 +369,7 @@ def test_small_kinds():
 
 @pytest.mark.parametrize("resource", [r for r in RESOURCES if r.stored], ids=lambda r: r.resource)
 def test_every_kind_has_a_table_with_a_name(resource):
-    columns, rows = table_for(resource, [], NOW)
-    assert rows == []
+    columns = printer_for(resource).definitions
     assert [c["format"] for c in columns].count("name") == 1
     assert all(isinstance(c["priority"], int) and c["type"] for c in columns)
 
@@ -381,3 +387,11 @@ def test_resource_quota():
     assert cells == {
         "Name": "a", "Request": "cpu: 0/1, pods: 1/3", "Limit": "limits.cpu: 500m/2", "Age": "5m",
     }  # fmt: skip
+
+
+def test_what_is_printed_leaves_the_managed_fields_out():
+    metadata = {"name": "a", "labels": {"a": "b"}, "managedFields": [{"manager": "x"}]}
+    given = {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"nodeName": "n"}}
+    decoded, raw = printed(by_resource("pods"), msgspec.json.encode(given))
+    assert decoded == {**given, "metadata": {"name": "a", "labels": {"a": "b"}}}
+    assert msgspec.json.decode(raw) == metadata

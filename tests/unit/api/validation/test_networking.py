@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.api.defaults.kinds import apply_defaults
 from orchestrator.api.resources import by_resource
-from orchestrator.api.tables.table import table_for
+from orchestrator.api.tables.table import printer_for
 from orchestrator.api.validation.kinds import validate_create, validate_update
 
 INGRESS = by_resource("ingresses.networking.k8s.io")
@@ -126,7 +126,8 @@ def test_rows():
     )  # fmt: skip
     made["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     made["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
-    columns, (row,) = table_for(INGRESS, [made], 1_767_225_610.0)
+    printer = printer_for(INGRESS)
+    columns, row = printer.definitions, printer.cells(made, 1_767_225_610.0)
     assert [c["name"] for c in columns] == ["Name", "Class", "Hosts", "Address", "Ports", "Age"]
     hosts = "a.example,b.example,c.example + 2 more..."
     assert row == ["x", "orch", hosts, "192.0.2.1", "80, 443", "10s"]
