@@ -5,6 +5,7 @@ mutate. The revision is part of the document (`metadata.resourceVersion`) but is
 the writing transaction, so a `Draft` keeps the bytes on both sides of it.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from orchestrator.api.types.meta import View
-from orchestrator.api.types.view import decode_view, field_reader, view_of
+from orchestrator.api.types.view import decode_view, field_reader, take_over, view_of
 from orchestrator.kit.ids import ObjectKey, Revision, Uid
 
 Document = dict[str, Any]
@@ -58,6 +59,16 @@ class StoredObject:
             raise AttributeError(name)
         self.view = decode_view(self.data, view_of(self.key.resource))
         return self.view
+
+    def succeed(self, previous: "StoredObject") -> None:
+        """Shares what it can with the state before; call before anybody else has it."""
+        take_over(self.view, previous.view)
+
+    def forget(self) -> None:
+        """Drops what was decoded: it was replaced, and only the history holds it from now on."""
+        self._doc = None
+        with contextlib.suppress(AttributeError):
+            del self.view
 
     @property
     def doc(self) -> Document:

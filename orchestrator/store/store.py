@@ -335,6 +335,8 @@ class Store:
         view = decided.viewed(row.revision) if decided.viewed is not None else None
         item = StoredObject(row.key, row.revision, row.data, view)
         previous = self.get(row.key)
+        if previous is not None:
+            item.succeed(previous)
         if row.operation == "DELETED":
             self._memory.remove(row.key, row.revision)
         else:
@@ -350,6 +352,8 @@ class Store:
             except Exception:  # a broken listener must not take the others' events away
                 _log.exception("store.listener_failed", key=str(row.key), rev=row.revision)
         self._hub.publish(event)
+        if previous is not None:
+            previous.forget()
         if not decided.done.cancelled():
             decided.done.set_result(item)
 

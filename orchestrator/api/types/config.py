@@ -46,7 +46,6 @@ class EventSource(View, frozen=True):
     """Who reported."""
 
     component: str = ""
-    host: str = ""
 
 
 class EventSeries(View, frozen=True):
@@ -56,16 +55,13 @@ class EventSeries(View, frozen=True):
 
 
 class Event(View, frozen=True):
-    """A core/v1 Event."""
+    """A core/v1 Event: by what it is selected, and when it expires. There can be very many."""
 
     metadata: ObjectMeta = ObjectMeta()
     involved_object: ObjectReference = ObjectReference()
     reason: str = ""
-    message: str = ""
     type: str = ""
-    count: int = 0
     source: EventSource = EventSource()
-    first_timestamp: str | None = None
     last_timestamp: str | None = None
     event_time: str | None = None
     series: EventSeries = EventSeries()
