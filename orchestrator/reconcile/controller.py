@@ -26,7 +26,6 @@ from orchestrator.kit.workqueue import RETRY_BACKOFF
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent, RequeueAfter
 from orchestrator.reconcile.queue import KeyQueue
-from orchestrator.reconcile.snapshot import metadata_of
 from orchestrator.store.objects import StoreEvent
 
 _log: Final = structlog.get_logger("controller")
@@ -62,30 +61,6 @@ class Source:
 def own_key(event: StoreEvent) -> tuple[ObjectKey, ...]:
     """The written object's own key."""
     return (event.object.key,)
-
-
-def of_controller(resource: str, kind: str) -> Keys:
-    """Keys of the controller before and after a write, when it is of that kind.
-
-    Args:
-        resource: group-resource of the controller's objects.
-        kind: as owner references name it.
-    """
-
-    def keys(event: StoreEvent) -> Iterable[ObjectKey]:
-        owners = metadata_of(event.object).owner_references
-        if event.previous is not None:
-            owners += metadata_of(event.previous).owner_references
-        if not owners:
-            return ()
-        namespace = event.object.key.namespace
-        return [
-            ObjectKey(resource, namespace, owner.name)
-            for owner in owners
-            if owner.controller and owner.kind == kind
-        ]
-
-    return keys
 
 
 class Controller:

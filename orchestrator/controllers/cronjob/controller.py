@@ -7,13 +7,8 @@ from typing import Final
 from orchestrator.controllers.cronjob.plan import COMPONENT, Facts, plan
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.ids import ObjectKey
-from orchestrator.reconcile.controller import (
-    CarryOut,
-    Controller,
-    Source,
-    of_controller,
-    own_key,
-)
+from orchestrator.reconcile.claims import of_controller
+from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent
 

@@ -4,24 +4,22 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from orchestrator.api.labels import from_view
-from orchestrator.api.types.sets import DaemonSet
 from orchestrator.controllers.daemonset.plan import COMPONENT, Facts, plan, taints_of
 from orchestrator.kit.clock import Clock
-from orchestrator.kit.errors import ApiError, BadRequest, Forbidden, Invalid
+from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
-from orchestrator.reconcile import owners
-from orchestrator.reconcile.controller import (
-    CarryOut,
-    Controller,
-    Source,
+from orchestrator.reconcile.claims import (
+    claimable_pods,
+    create_refused,
+    of_claimants,
     of_controller,
-    own_key,
+    takes_objects,
 )
+from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.history import REVISIONS
 from orchestrator.reconcile.informers import Informers
-from orchestrator.reconcile.intents import Intent, Record
-from orchestrator.reconcile.snapshot import Snapshot, metadata_of, view_as
+from orchestrator.reconcile.intents import Intent
+from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.store.objects import StoreEvent
 
 SETS: Final = "daemonsets.apps"
@@ -34,8 +32,7 @@ def daemon_set_controller(
     reader = _Reader(informers.snapshot, clock, rng)
     sources = (
         Source(SETS, own_key),
-        Source("pods", of_controller(SETS, "DaemonSet")),
-        Source("pods", reader.adopters),
+        Source("pods", of_claimants(SETS, "DaemonSet", informers.snapshot)),
         Source(REVISIONS, of_controller(SETS, "DaemonSet")),
         Source("nodes", reader.of_node),
     )
@@ -67,35 +64,19 @@ class _Reader:
         for item in self._snapshot.list(SETS):
             yield item.key
 
-    def adopters(self, event: StoreEvent) -> Iterable[ObjectKey]:
-        """Sets that may adopt a pod that nobody controls."""
-        pod = event.object
-        if event.type == "DELETED" or owners.controller_uid(pod):
-            return
-        for item in self._snapshot.list(SETS, pod.key.namespace):
-            if from_view(view_as(item, DaemonSet).spec.selector).matches(metadata_of(pod).labels):
-                yield item.key
-
     def plan(self, key: ObjectKey) -> Sequence[Intent]:
         snapshot = self._snapshot
         item = snapshot.get(key)
         if item is None:
             return []
-        pods = {pod.key: pod for pod in snapshot.owned_by(item.uid, "pods")}
-        selector = view_as(item, DaemonSet).spec.selector
-        pods |= {pod.key: pod for pod in snapshot.pods_selected(key.namespace, selector)}
-        namespace = snapshot.get(ObjectKey("namespaces", "", key.namespace))
         facts = Facts(
             item,
             list(snapshot.list("nodes")),
-            list(pods.values()),
+            claimable_pods(snapshot, item),
             list(snapshot.owned_by(item.uid, REVISIONS)),
-            namespace is not None and not owners.is_deleting(namespace),
+            takes_objects(snapshot, key.namespace),
         )
         return plan(facts, self._clock.wall(), self._rng)
 
     def failure(self, key: ObjectKey, error: ApiError) -> Sequence[Intent]:
-        if not isinstance(error, Invalid | Forbidden | BadRequest):
-            return []
-        message = f"Error creating: {error.message}"
-        return [Record(key, "Warning", "FailedCreate", message, COMPONENT)]
+        return create_refused(key, error, COMPONENT)

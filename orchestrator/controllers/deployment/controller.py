@@ -10,13 +10,8 @@ from orchestrator.controllers.deployment.plan import COMPONENT, REPLICASETS, Fac
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
-from orchestrator.reconcile.controller import (
-    CarryOut,
-    Controller,
-    Source,
-    of_controller,
-    own_key,
-)
+from orchestrator.reconcile.claims import of_claimants, selector_of, takes_objects
+from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent
 from orchestrator.reconcile.snapshot import Snapshot, metadata_of, view_as
@@ -32,8 +27,7 @@ def deployment_controller(
     reader = _Reader(informers.snapshot, clock)
     sources = (
         Source(DEPLOYMENTS, own_key),
-        Source(REPLICASETS, of_controller(DEPLOYMENTS, "Deployment")),
-        Source(REPLICASETS, reader.adopters),
+        Source(REPLICASETS, of_claimants(DEPLOYMENTS, "Deployment", informers.snapshot)),
         Source("pods", reader.waits_for_pod),
     )
     return Controller(COMPONENT, informers, sources, reader.plan, carry_out, workers=8, rng=rng)
@@ -43,15 +37,6 @@ class _Reader:
     def __init__(self, snapshot: Snapshot, clock: Clock) -> None:
         self._snapshot = snapshot
         self._clock = clock
-
-    def adopters(self, event: StoreEvent) -> Iterable[ObjectKey]:
-        """Deployments that may adopt a ReplicaSet that nobody controls."""
-        one = event.object
-        if event.type == "DELETED" or owners.controller_uid(one):
-            return
-        for item in self._snapshot.list(DEPLOYMENTS, one.key.namespace):
-            if from_view(view_as(item, Deployment).spec.selector).matches(metadata_of(one).labels):
-                yield item.key
 
     def waits_for_pod(self, event: StoreEvent) -> Iterable[ObjectKey]:
         """Recreate goes on when the last old pod has ended."""
@@ -72,7 +57,7 @@ class _Reader:
 
     def _facts(self, item: StoredObject) -> Facts:
         snapshot = self._snapshot
-        selector = from_view(view_as(item, Deployment).spec.selector)
+        selector = from_view(selector_of(item))
         beside = snapshot.list(REPLICASETS, item.key.namespace)
         related = [
             one
@@ -81,6 +66,5 @@ class _Reader:
             and (owners.controller_uid(one) or selector.matches(metadata_of(one).labels))
         ]
         pods = {str(one.uid): snapshot.owned_by(one.uid, "pods") for one in related}
-        namespace = snapshot.get(ObjectKey("namespaces", "", item.key.namespace))
-        accepts = namespace is not None and not owners.is_deleting(namespace)
+        accepts = takes_objects(snapshot, item.key.namespace)
         return Facts(item, related, pods, accepts, frozenset(one.key.name for one in beside))

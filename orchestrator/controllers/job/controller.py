@@ -7,18 +7,13 @@ from typing import Final
 from orchestrator.controllers.job.census import has_finalizer
 from orchestrator.controllers.job.plan import COMPONENT, Facts, plan, releases
 from orchestrator.kit.clock import Clock
-from orchestrator.kit.errors import ApiError, BadRequest, Forbidden, Invalid
+from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
-from orchestrator.reconcile.controller import (
-    CarryOut,
-    Controller,
-    Source,
-    of_controller,
-    own_key,
-)
+from orchestrator.reconcile.claims import create_refused, of_controller, takes_objects
+from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.informers import Informers
-from orchestrator.reconcile.intents import Intent, Record
+from orchestrator.reconcile.intents import Intent
 from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.store.objects import StoredObject
 
@@ -55,8 +50,7 @@ class _Reader:
         lost = releases(self._of_another(key, item))
         if item is None:
             return lost
-        namespace = self._snapshot.get(ObjectKey("namespaces", "", key.namespace))
-        accepts = namespace is not None and not owners.is_deleting(namespace)
+        accepts = takes_objects(self._snapshot, key.namespace)
         pods = list(self._snapshot.owned_by(item.uid, "pods"))
         return [*lost, *plan(Facts(item, pods, accepts), self._clock.wall(), self._rng)]
 
@@ -68,7 +62,4 @@ class _Reader:
                 yield pod
 
     def failure(self, key: ObjectKey, error: ApiError) -> Sequence[Intent]:
-        if not isinstance(error, Invalid | Forbidden | BadRequest):
-            return []
-        message = f"Error creating: {error.message}"
-        return [Record(key, "Warning", "FailedCreate", message, COMPONENT)]
+        return create_refused(key, error, COMPONENT)

@@ -1,27 +1,20 @@
 """Runs the ReplicaSet plan: which writes concern which ReplicaSet, and what its plan reads."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.api.labels import from_view
-from orchestrator.api.types.apps import ReplicaSet
 from orchestrator.controllers.replicaset.plan import COMPONENT, Facts, plan, plan_failure
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
-from orchestrator.reconcile.controller import (
-    CarryOut,
-    Controller,
-    Source,
-    of_controller,
-    own_key,
-)
+from orchestrator.reconcile.claims import claimable_pods, of_claimants, takes_objects
+from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent
-from orchestrator.reconcile.snapshot import Snapshot, metadata_of, view_as
-from orchestrator.store.objects import StoredObject, StoreEvent
+from orchestrator.reconcile.snapshot import Snapshot
+from orchestrator.store.objects import StoredObject
 
 REPLICASETS: Final = "replicasets.apps"
 
@@ -33,8 +26,7 @@ def replicaset_controller(
     reader = _Reader(informers.snapshot, clock, rng)
     sources = (
         Source(REPLICASETS, own_key),
-        Source("pods", of_controller(REPLICASETS, "ReplicaSet")),
-        Source("pods", reader.adopters),
+        Source("pods", of_claimants(REPLICASETS, "ReplicaSet", informers.snapshot)),
     )
     return Controller(
         COMPONENT,
@@ -54,15 +46,6 @@ class _Reader:
         self._clock = clock
         self._rng = rng
 
-    def adopters(self, event: StoreEvent) -> Iterable[ObjectKey]:
-        """ReplicaSets that may adopt a pod that nobody controls."""
-        pod = event.object
-        if event.type == "DELETED" or owners.controller_uid(pod):
-            return
-        for item in self._snapshot.list(REPLICASETS, pod.key.namespace):
-            if from_view(view_as(item, ReplicaSet).spec.selector).matches(metadata_of(pod).labels):
-                yield item.key
-
     def plan(self, key: ObjectKey) -> Sequence[Intent]:
         item = self._snapshot.get(key)
         if item is None:
@@ -75,12 +58,8 @@ class _Reader:
 
     def _facts(self, item: StoredObject) -> Facts:
         snapshot = self._snapshot
-        selector = view_as(item, ReplicaSet).spec.selector
-        pods = {pod.key: pod for pod in snapshot.owned_by(item.uid, "pods")}
-        pods |= {pod.key: pod for pod in snapshot.pods_selected(item.key.namespace, selector)}
         owner = owners.controller_uid(item)
         siblings = snapshot.owned_by(owner, REPLICASETS) if owner else []
         related = [pod for one in siblings for pod in snapshot.owned_by(one.uid, "pods")]
-        namespace = snapshot.get(ObjectKey("namespaces", "", item.key.namespace))
-        accepts = namespace is not None and not owners.is_deleting(namespace)
-        return Facts(item, list(pods.values()), related, accepts)
+        accepts = takes_objects(snapshot, item.key.namespace)
+        return Facts(item, claimable_pods(snapshot, item), related, accepts)
