@@ -7,7 +7,7 @@ UpdateOptions, PatchOptions, DeleteOptions.
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from orchestrator.api.admission.question import Question
+from orchestrator.api.admission.question import Operation, Question
 from orchestrator.api.conversion.versions import from_stored
 from orchestrator.api.resources import Resource
 from orchestrator.api.scale import scale_document
@@ -23,18 +23,8 @@ def creation(
     resource: Resource, key: ObjectKey, document: Document, options: WriteOptions
 ) -> Question:
     """A new object, as it would be stored."""
-    return Question(
-        operation="CREATE",
-        resource=options.asked or resource,
-        subresource="",
-        namespace=_namespace(key),
-        name=key.name,
-        object=document,
-        old=None,
-        user=options.requester,
-        dry_run=options.dry_run,
-        options=_write_options("CreateOptions", options),
-    )
+    said = _write_options("CreateOptions", options)
+    return _question("CREATE", options.asked or resource, key, options, said, object=document)
 
 
 def change(
@@ -52,17 +42,16 @@ def change(
     is_scale = options.recorded_as == _SCALE
     if is_scale:
         before, after = (scale_document(asked, from_stored(asked, one)) for one in (old, document))
-    return Question(
-        operation="UPDATE",
-        resource=asked,
+    said = _write_options("PatchOptions" if patches else "UpdateOptions", options)
+    return _question(
+        "UPDATE",
+        asked,
+        key,
+        options,
+        said,
         subresource=subresource or options.recorded_as,
-        namespace=_namespace(key),
-        name=key.name,
         object=after,
         old=before,
-        user=options.requester,
-        dry_run=options.dry_run,
-        options=_write_options("PatchOptions" if patches else "UpdateOptions", options),
         own_body=is_scale,
     )
 
@@ -76,18 +65,8 @@ def deletion(
         said["gracePeriodSeconds"] = options.grace_s
     if options.propagation is not None:
         said["propagationPolicy"] = options.propagation
-    return Question(
-        operation="DELETE",
-        resource=options.asked or resource,
-        subresource="",
-        namespace=_namespace(key),
-        name=key.name,
-        object=None,
-        old=document,
-        user=options.requester,
-        dry_run=options.dry_run,
-        options=said | _dry(options.dry_run),
-    )
+    said |= _dry(options.dry_run)
+    return _question("DELETE", options.asked or resource, key, options, said, old=document)
 
 
 def body(
@@ -99,18 +78,43 @@ def body(
     operation: Literal["CREATE", "CONNECT"] = "CREATE",
 ) -> Question:
     """What is posted to a subresource: a Binding, an Eviction, the options of a stream."""
+    said = _write_options("CreateOptions", options) if operation == "CREATE" else {}
+    return _question(
+        operation,
+        resource,
+        key,
+        options,
+        said,
+        subresource=subresource,
+        object=document,
+        own_body=True,
+    )
+
+
+def _question(
+    operation: Operation,
+    resource: Resource,
+    key: ObjectKey,
+    options: WriteOptions | DeleteOptions,
+    said: Document,
+    *,
+    subresource: str = "",
+    object: Mapping[str, Any] | None = None,  # noqa: A002  # as policies call it
+    old: Document | None = None,
+    own_body: bool = False,
+) -> Question:
     return Question(
         operation=operation,
         resource=resource,
         subresource=subresource,
         namespace=_namespace(key),
         name=key.name,
-        object=document,
-        old=None,
+        object=object,
+        old=old,
         user=options.requester,
         dry_run=options.dry_run,
-        options=_write_options("CreateOptions", options) if operation == "CREATE" else {},
-        own_body=True,
+        options=said,
+        own_body=own_body,
     )
 
 
