@@ -12,6 +12,7 @@ from orchestrator.kit.aio.tasks import Tasks
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import Unreachable
 from orchestrator.kit.ids import ObjectKey
+from orchestrator.node.pace import Pace
 from orchestrator.node.session import HostSession, SessionParts, address_of
 from orchestrator.node.settings import NodeSettings
 from orchestrator.node.streams import PodStreams
@@ -47,6 +48,7 @@ class NodeManager:
             rng=rng,
             settings=settings or NodeSettings(),
             cluster=str(cluster),
+            pace=Pace(clock),
         )
         self._sessions: dict[str, HostSession] = {}
         self._running: dict[str, asyncio.Task[None]] = {}

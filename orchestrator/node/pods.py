@@ -19,11 +19,13 @@ from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.node.context import HostContext
 from orchestrator.node.ending import remove_files
 from orchestrator.node.observed import note_death
+from orchestrator.node.pace import Pace
 from orchestrator.node.podstate import COMPONENT
 from orchestrator.node.references import volume_sources
 from orchestrator.node.runner import KeyedRunner
 from orchestrator.node.spec import SANDBOX
 from orchestrator.node.worker import PodWorker
+from orchestrator.reconcile.owners import is_deleting
 from orchestrator.reconcile.snapshot import Snapshot, node_of
 from orchestrator.remote.seams import ContainerInfo, EngineEvent
 from orchestrator.store.objects import StoredObject
@@ -37,9 +39,10 @@ _OWN_START_S: Final = 1.0
 class HostPods:
     """See the module. All methods belong to the event loop; only `disconnected` waits."""
 
-    def __init__(self, name: str, snapshot: Snapshot) -> None:
+    def __init__(self, name: str, snapshot: Snapshot, pace: Pace) -> None:
         self._name = name
         self._snapshot = snapshot
+        self._pace = pace
         self._workers: dict[str, PodWorker] = {}
         self._context: HostContext | None = None
         self._runners: tuple[KeyedRunner, ...] = ()
@@ -95,13 +98,15 @@ class HostPods:
         for stale in found.values():
             for info in stale:
                 self._orphans.due(info.id)
-        for uid in bound:
-            self._pods.due(uid)
+        for pod in bound.values():
+            self._begin(pod)
 
     async def disconnected(self) -> None:
         """Stops working; what is under way is cancelled and waited for."""
         self._context = None
         runners, self._runners = self._runners, ()
+        for uid in self._workers:
+            self._pace.drop(uid)
         for runner in runners:
             await runner.close()
 
@@ -133,7 +138,23 @@ class HostPods:
             if self._snapshot.get(pod.key) is not pod:
                 return
             self._workers[pod.uid] = PodWorker(context, pod)
-        self._pods.due(pod.uid)
+        self._begin(pod)
+
+    def _begin(self, pod: StoredObject) -> None:
+        """Its worker has something to do: in its turn for a pod of which nothing is there yet."""
+        uid, worker = pod.uid, self._workers[pod.uid]
+        if not (worker.begun or worker.state.containers or is_deleting(pod)):
+            self._pace.begin(uid, lambda: self._go(uid))
+            return
+        if not worker.begun:
+            self._pace.drop(uid)
+        self._go(uid)
+
+    def _go(self, uid: str) -> None:
+        worker = self._workers.get(uid)
+        if worker is not None and self._runners:
+            worker.begun = True
+            self._pods.due(uid)
 
     def source_written(self, key: ObjectKey) -> None:
         """A ConfigMap or Secret was written: volumes that hold it are filled again."""

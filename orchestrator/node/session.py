@@ -29,6 +29,7 @@ from orchestrator.kit.errors import ConfigError, EngineError, OrchError, RemoteE
 from orchestrator.node.context import HostContext, ProbeStates
 from orchestrator.node.facts import node_status
 from orchestrator.node.hoststreams import SessionStreams
+from orchestrator.node.pace import Pace
 from orchestrator.node.pods import HostPods
 from orchestrator.node.ports import Ports
 from orchestrator.node.report import NodeReporter
@@ -57,6 +58,7 @@ class SessionParts:
         rng: spreads reconnects.
         settings: see `NodeSettings`.
         cluster: the cluster's id.
+        pace: at which pods begin.
     """
 
     registry: Registry
@@ -66,6 +68,7 @@ class SessionParts:
     rng: random.Random
     settings: NodeSettings
     cluster: str
+    pace: Pace
 
 
 class HostSession:
@@ -78,7 +81,7 @@ class HostSession:
         self._reporter = NodeReporter(
             parts.registry, parts.clock, self.name, parts.settings.lease_s
         )
-        self.pods = HostPods(self.name, parts.snapshot)
+        self.pods = HostPods(self.name, parts.snapshot, parts.pace)
         self.usage = HostUsage(parts.settings.usage_s, parts.settings.usage_first_s)
         self._ports = Ports(parts.settings.port_first, parts.settings.port_last)
         self._probe_states: ProbeStates = {}

@@ -43,11 +43,13 @@ class PodWorker:
     Attributes:
         state: of the pod on the host; the session keeps its containers true.
         probe_failures: failed attempts (see agentshim) that the user has not been told of.
+        begun: its turn has come (`Pace`).
     """
 
     def __init__(self, context: HostContext, pod: StoredObject) -> None:
         self.state = PodState(context, pod)
         self.probe_failures: list[dict[str, Any]] = []
+        self.begun = False
 
     # ------------------------------------------------------------ the step
 

@@ -6,7 +6,8 @@ calls come in frames through the real client. What the simulated hosts cost is i
 
 fill     20,000 pods of 20 Deployments come to run
 at rest  nothing is asked for; the hosts beat once a second and are measured as always
-deploy   one Deployment of 5,000 replicas: until the last is bound, and until all are said to run
+deploy   one Deployment of 5,000 replicas: until the last is bound, and until all are said to run;
+         meanwhile, how late the loop is with what is due: what a request waits before it is read
 """
 
 import argparse
@@ -36,6 +37,7 @@ from orchestrator.store.store import Store
 CPUS: Final = 32
 SETTLE_S: Final = 10.0
 REST_S: Final = 20.0
+LOOK_S: Final = 0.02
 LIMIT_S: Final = 300.0
 REST_PERCENT: Final = 25.0
 MEMORY_MB: Final = 1000.0
@@ -116,6 +118,14 @@ async def until(condition: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.1)
 
 
+async def lateness(found: list[float]) -> None:
+    """Adds how late the loop comes to what is due, in ms, again and again until cancelled."""
+    while True:
+        due = time.monotonic() + LOOK_S
+        await asyncio.sleep(LOOK_S)
+        found.append((time.monotonic() - due) * 1000)
+
+
 def memory_mb() -> float:
     """Resident memory of this process now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -172,6 +182,8 @@ async def run(flags: argparse.Namespace, folder: Path) -> bool:
         bound = pods.reach(pods.bound, there + flags.replicas)
         running = pods.reach(pods.running, len(pods.running) + flags.replicas)
         began, used = time.monotonic(), time.process_time()
+        late_ms: list[float] = []
+        looking = asyncio.create_task(lateness(late_ms))
         await plane.registry.create(
             "deployments.apps", "default", deployment("big", flags.replicas)
         )
@@ -180,6 +192,12 @@ async def run(flags: argparse.Namespace, folder: Path) -> bool:
         cpu = time.process_time() - used
         print(f"{flags.replicas} replicas: bound after {bound_s:.1f} s, running after "
               f"{running_s:.1f} s ({cpu:.1f} s of processor)", flush=True)  # fmt: skip
+        looking.cancel()
+        late_ms.sort()
+        print(
+            f"the loop was late by {late_ms[len(late_ms) // 2]:.0f} ms (median), "
+            f"{late_ms[len(late_ms) * 99 // 100]:.0f} ms (p99), {late_ms[-1]:.0f} ms (most)"
+        )
         bounds.append((bound_s <= BOUND_S, f"bound: {bound_s:.1f} s, at most {BOUND_S:.0f} wanted"))
         bounds.append(
             (running_s <= RUNNING_S, f"running: {running_s:.1f} s, at most {RUNNING_S:.0f} wanted")

@@ -94,3 +94,13 @@ async def test_a_new_shim_takes_no_pod_out_of_service():
         (container,) = here.machine.engine.all_containers()
         shim.fail(container.id, "readiness")
         await here.until(lambda: not is_ready(here.status(key)))
+
+
+async def test_a_pod_that_goes_before_its_turn_to_begin_need_not_wait_for_it(monkeypatch):
+    monkeypatch.setattr("orchestrator.node.pace._ON_TIME", 0)  # nobody's turn comes
+    async with world() as here:
+        key = await here.pod("web")
+        await asyncio.sleep(5)
+        assert here.machine.engine.all_containers() == []
+        await here.registry.delete(key)
+        await here.until(lambda: not here.registry.exists(key))

@@ -1,0 +1,62 @@
+"""Lets pods begin one after the other while the server is behind with its work.
+
+A pod that begins costs the server milliseconds of work in many small steps. When five thousand
+begin at once, everybody else's next step waits behind one step of each of them: requests, the
+scheduler, heartbeats. So they begin at the pace at which the loop stays on time; the whole takes
+as long as before, since the loop is never idle while one waits. Nothing is held back while the
+server keeps up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from orchestrator.kit.clock import Clock
+
+_TICK_S: Final = 0.01
+_LATE_S: Final = 0.03
+"""A tick that comes so much too late says that the loop is behind."""
+_ON_TIME: Final = 32
+"""How many may begin between two ticks that came on time."""
+_BEHIND: Final = 1
+"""The same after one that came late: the server works for many, but the hosts go on."""
+
+
+class Pace:
+    """See the module. One for all hosts; belongs to the event loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: dict[str, Callable[[], None]] = {}
+        self._left = _ON_TIME
+        self._ticks: asyncio.TimerHandle | None = None
+
+    def begin(self, uid: str, go: Callable[[], None]) -> None:
+        """Calls `go` now, or when the pod's turn comes; one that waits already keeps its turn."""
+        if self._left > 0 and not self._waiting:
+            self._left -= 1
+            go()
+        else:
+            self._waiting[uid] = go
+        if self._ticks is None:
+            self._next()
+
+    def drop(self, uid: str) -> None:
+        """The pod need not wait any more."""
+        self._waiting.pop(uid, None)
+
+    def _next(self) -> None:
+        due_s = self._clock.monotonic() + _TICK_S
+        self._ticks = asyncio.get_running_loop().call_later(_TICK_S, self._tick, due_s)
+
+    def _tick(self, due_s: float) -> None:
+        late = self._clock.monotonic() - due_s > _LATE_S
+        self._left = _BEHIND if late else _ON_TIME
+        while self._waiting and self._left > 0:
+            self._left -= 1
+            uid = next(iter(self._waiting))
+            self._waiting.pop(uid)()
+        if self._waiting or self._left < _ON_TIME:
+            self._next()
+        else:
+            self._ticks = None
