@@ -78,9 +78,7 @@ def of_claimants(resource: str, kind: str, snapshot: Snapshot) -> Keys:
 
 def claimable_pods(snapshot: Snapshot, item: StoredObject) -> list[StoredObject]:
     """Pods that a workload owns, or that its selector matches."""
-    pods = {pod.key: pod for pod in snapshot.owned_by(item.uid, "pods")}
-    selected = snapshot.pods_selected(item.key.namespace, selector_of(item))
-    return list((pods | {pod.key: pod for pod in selected}).values())
+    return snapshot.claimable_pods(item.uid, item.key.namespace, selector_of(item))
 
 
 def takes_objects(snapshot: Snapshot, namespace: str) -> bool:

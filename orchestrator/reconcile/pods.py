@@ -15,7 +15,10 @@ ENDED_PHASES: Final = frozenset({"Succeeded", "Failed"})
 
 def condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
     """The condition of that type, or None."""
-    return next((found for found in conditions if found.type == kind), None)
+    for found in conditions:  # asked of every pod of a workload: a generator costs twice as much
+        if found.type == kind:
+            return found
+    return None
 
 
 def has_ended(pod: Pod) -> bool:
@@ -25,7 +28,7 @@ def has_ended(pod: Pod) -> bool:
 
 def is_active(pod: Pod) -> bool:
     """Whether it counts as a replica: neither ended nor being deleted."""
-    return not has_ended(pod) and not pod.metadata.deletion_timestamp
+    return pod.status.phase not in ENDED_PHASES and not pod.metadata.deletion_timestamp
 
 
 def is_ready(pod: Pod) -> bool:
@@ -44,7 +47,7 @@ def ready_since_s(pod: Pod) -> float | None:
 
 def available_in_s(pod: Pod, min_ready_s: int, now_s: float) -> float | None:
     """Seconds until it counts as available: 0 when it does, None when it is not ready."""
+    if not min_ready_s:
+        return 0.0 if is_ready(pod) else None
     since_s = ready_since_s(pod)
-    if since_s is None:
-        return None
-    return max(0.0, since_s + min_ready_s - now_s) if min_ready_s else 0.0
+    return None if since_s is None else max(0.0, since_s + min_ready_s - now_s)

@@ -95,6 +95,23 @@ class Snapshot:
             if matcher.matches(metadata_of(item).labels)
         ]
 
+    def claimable_pods(self, uid: str, namespace: str, selector: LabelSelector) -> Objects:
+        """Pods with an owner reference to this uid, in no order, then others that are selected."""
+        owned = self._owned.get(uid, {}).get(PODS, {})
+        found = [item for key in owned if (item := self.get(key)) is not None]
+        wanted = selector.match_labels
+        if not wanted:
+            return found + [
+                item for item in self.pods_selected(namespace, selector) if item.key not in owned
+            ]
+        matcher = labels.from_view(selector)
+        rest = sorted(self._posted(namespace, wanted).keys() - owned.keys())
+        return found + [
+            item
+            for key in rest
+            if (item := self.get(key)) is not None and matcher.matches(metadata_of(item).labels)
+        ]
+
     def pods_labelled(self, namespace: str, wanted: Mapping[str, str]) -> Objects:
         """Pods of a namespace that carry all these labels, as a Service selects them."""
         return self.pods_selected(namespace, LabelSelector(match_labels=dict(wanted)))
@@ -102,8 +119,12 @@ class Snapshot:
     def _candidates(self, namespace: str, wanted: Mapping[str, str]) -> Objects:
         if not wanted:
             return self._store.list(PODS, namespace)
+        return self._objects(self._posted(namespace, wanted))
+
+    def _posted(self, namespace: str, wanted: Mapping[str, str]) -> _Keys:
+        """Keys of the pods under the rarest of some labels."""
         posts = [self._labelled.get((namespace, key, value), {}) for key, value in wanted.items()]
-        return self._objects(min(posts, key=len))
+        return min(posts, key=len)
 
     def _objects(self, keys: Mapping[ObjectKey, None]) -> Objects:
         found = map(self.get, sorted(keys))

@@ -58,8 +58,11 @@ class _Reader:
 
     def _facts(self, item: StoredObject) -> Facts:
         snapshot = self._snapshot
-        owner = owners.controller_uid(item)
-        siblings = snapshot.owned_by(owner, REPLICASETS) if owner else []
-        related = [pod for one in siblings for pod in snapshot.owned_by(one.uid, "pods")]
+
+        def related() -> Sequence[StoredObject]:
+            owner = owners.controller_uid(item)
+            siblings = snapshot.owned_by(owner, REPLICASETS) if owner else []
+            return [pod for one in siblings for pod in snapshot.owned_by(one.uid, "pods")]
+
         accepts = takes_objects(snapshot, item.key.namespace)
         return Facts(item, claimable_pods(snapshot, item), related, accepts)

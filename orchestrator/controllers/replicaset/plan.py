@@ -8,7 +8,7 @@ Source: Kubernetes concepts, "ReplicaSet"; the order of deletions is ActivePodsW
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from orchestrator.kit.errors import ApiError, BadRequest, Forbidden, Invalid
 from orchestrator.reconcile import owners
 from orchestrator.reconcile.intents import Create, Delete, Intent, Record, RequeueAfter
 from orchestrator.reconcile.pods import available_in_s, is_active, is_ready, ready_since_s
-from orchestrator.reconcile.snapshot import metadata_of, view_as
+from orchestrator.reconcile.snapshot import view_as
 from orchestrator.reconcile.statuses import (
     conditions_of,
     find_condition,
@@ -46,13 +46,13 @@ class Facts:
     Attributes:
         replica_set: the ReplicaSet.
         pods: pods of its namespace that it owns or that its selector matches.
-        related: pods of all ReplicaSets of the same owner, for spreading deletions.
+        related: gives the pods of all ReplicaSets of the same owner, for spreading deletions.
         accepts: False while the namespace is being deleted: nothing can be created there.
     """
 
     replica_set: StoredObject
     pods: Sequence[StoredObject]
-    related: Sequence[StoredObject] = ()
+    related: Callable[[], Sequence[StoredObject]] = tuple
     accepts: bool = True
 
 
@@ -73,7 +73,7 @@ def plan(facts: Facts, now_s: float, rng: Chooser) -> list[Intent]:
     if not deleting and len(mine) < wanted and facts.accepts:
         return _creates(item, min(wanted - len(mine), BURST_PODS), rng)
     if not deleting and len(mine) > wanted:
-        return _deletes(item, mine, facts.related, min(len(mine) - wanted, BURST_PODS))
+        return _deletes(item, mine, facts.related(), min(len(mine) - wanted, BURST_PODS))
     return _status(item, mine, now_s)
 
 
@@ -99,11 +99,18 @@ def _claim(facts: Facts, *, deleting: bool) -> tuple[list[StoredObject], list[In
     selector = from_view(view_as(item, ReplicaSet).spec.selector)
     mine: list[StoredObject] = []
     intents: list[Intent] = []
+    verdicts: dict[tuple[int, int], tuple[str, bool]] = {}
     for pod in facts.pods:
-        if not is_active(view_as(pod, Pod)):
+        view = view_as(pod, Pod)
+        if not is_active(view):
             continue
-        controller = owners.controller_uid(pod)
-        matches = selector.matches(metadata_of(pod).labels)
+        meta = view.metadata
+        alike = id(meta.owner_references), id(meta.labels)  # siblings share them
+        verdict = verdicts.get(alike)
+        if verdict is None:
+            verdict = owners.controller_uid(pod), selector.matches(meta.labels)
+            verdicts[alike] = verdict
+        controller, matches = verdict
         if controller == item.uid:
             if matches or deleting:
                 mine.append(pod)
@@ -196,14 +203,11 @@ def _seconds(timestamp: str) -> float:
 
 def _status(item: StoredObject, mine: Sequence[StoredObject], now_s: float) -> list[Intent]:
     spec = view_as(item, ReplicaSet).spec
-    template_labels = (spec.template.metadata.labels or {}).items()
     pods = [view_as(pod, Pod) for pod in mine]
     delays = [available_in_s(pod, spec.min_ready_seconds, now_s) for pod in pods]
     ready = [delay for delay in delays if delay is not None]
     counts = {
-        "fullyLabeledReplicas": sum(
-            template_labels <= (pod.metadata.labels or {}).items() for pod in pods
-        ),
+        "fullyLabeledReplicas": _labelled(pods, spec.template.metadata.labels or {}),
         "readyReplicas": len(ready),
         "availableReplicas": sum(delay == 0 for delay in ready),
         "observedGeneration": item.doc["metadata"].get("generation", 0),
@@ -220,3 +224,13 @@ def _status(item: StoredObject, mine: Sequence[StoredObject], now_s: float) -> l
     if waiting:
         intents.append(RequeueAfter(math.ceil(min(waiting) * 1000) / 1000))
     return intents
+
+
+def _labelled(pods: Sequence[Pod], wanted: Mapping[str, str]) -> int:
+    """How many pods have all labels of the template."""
+    verdicts: dict[int, bool] = {}
+    for pod in pods:
+        labels = pod.metadata.labels
+        if id(labels) not in verdicts:  # siblings share them
+            verdicts[id(labels)] = wanted.items() <= (labels or {}).items()
+    return sum(verdicts[id(pod.metadata.labels)] for pod in pods)
