@@ -81,6 +81,12 @@ def claimable_pods(snapshot: Snapshot, item: StoredObject) -> list[StoredObject]
     return snapshot.claimable_pods(item.uid, item.key.namespace, selector_of(item))
 
 
+def pods_owned(snapshot: Snapshot, key: ObjectKey) -> int:
+    """How many pods an object owns, ended ones too."""
+    item = snapshot.get(key)
+    return snapshot.count_owned(item.uid, "pods") if item is not None else 0
+
+
 def takes_objects(snapshot: Snapshot, namespace: str) -> bool:
     """Whether anything can be made in a namespace: it is there, and not being deleted."""
     found = snapshot.get(ObjectKey("namespaces", "", namespace))

@@ -24,13 +24,17 @@ from orchestrator.kit.errors import ApiError, Conflict, OrchError
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.kit.workqueue import RETRY_BACKOFF
 from orchestrator.reconcile.informers import Informers
-from orchestrator.reconcile.intents import Intent, RequeueAfter
+from orchestrator.reconcile.intents import Intent, Patch, Record, RequeueAfter
 from orchestrator.reconcile.queue import KeyQueue
 from orchestrator.store.objects import StoreEvent
 
 _log: Final = structlog.get_logger("controller")
 _CONFLICT_DELAY_S: Final = 0.005
 _SHORTEST_S: Final = 0.01
+_MANY: Final = 200
+"""Objects from which on a plan is worth a rest."""
+_REST_EACH_S: Final = 0.0002
+"""Of each object: some ten times what a plan spends on it."""
 """Least delay of a RequeueAfter: a plan that asks for less would spin on a rounded clock."""
 
 EVERY: Final = "*"
@@ -78,6 +82,7 @@ class Controller:
         backoff: Backoff = RETRY_BACKOFF,
         rng: random.Random | None = None,
         on_error: Callable[[ObjectKey, ApiError], Sequence[Intent]] | None = None,
+        size: Callable[[ObjectKey], int] | None = None,
     ) -> None:
         """Makes a controller.
 
@@ -91,6 +96,9 @@ class Controller:
             backoff: between tries of a key that fails.
             rng: spreads retries; None for no spreading.
             on_error: what to tell the user when carrying out failed with an answer of the API.
+            size: how many objects a plan of the key goes through. One of many rests a while when
+                nothing but a status came of it: each of five thousand pods that starts would
+                have all of them counted again.
         """
         self.name = name
         self._informers = informers
@@ -101,6 +109,7 @@ class Controller:
         self._backoff = backoff
         self._rng = rng
         self._on_error = on_error
+        self._size = size
         self._count = 0
         self._queue: KeyQueue[ObjectKey] | None = None
 
@@ -136,12 +145,17 @@ class Controller:
             with structlog.contextvars.bound_contextvars(
                 cause=reconcile_id, reconcile_id=reconcile_id, key=str(key)
             ):
+                rest_s = 0.0
                 try:
-                    await self._reconcile(queue, key)
+                    rest_s = await self._reconcile(queue, key)
                 finally:
-                    queue.done(key)
+                    if rest_s > 0:
+                        asyncio.get_running_loop().call_later(rest_s, queue.done, key)
+                    else:
+                        queue.done(key)
 
-    async def _reconcile(self, queue: KeyQueue[ObjectKey], key: ObjectKey) -> None:
+    async def _reconcile(self, queue: KeyQueue[ObjectKey], key: ObjectKey) -> float:
+        """Plans a key and carries it out; returns how long the key is to rest, seconds."""
         try:
             intents = self._plan(key)
             for intent in intents:
@@ -149,6 +163,7 @@ class Controller:
                     queue.add_after(key, max(intent.delay_s, _SHORTEST_S))
             await self._carry_out(intents)
             queue.forget(key)
+            return self._rest_s(key, intents)
         except asyncio.CancelledError:
             raise
         except Conflict:
@@ -166,6 +181,13 @@ class Controller:
                 exc_info=not isinstance(error, OrchError) and queue.failures(key) <= 3,
             )
             await self._tell(key, error)
+        return 0.0
+
+    def _rest_s(self, key: ObjectKey, intents: Sequence[Intent]) -> float:
+        if self._size is None or not all(_tells(intent, key) for intent in intents):
+            return 0.0
+        size = self._size(key)
+        return size * _REST_EACH_S if size >= _MANY else 0.0
 
     async def _tell(self, key: ObjectKey, error: Exception) -> None:
         if self._on_error is None or not isinstance(error, ApiError):
@@ -174,6 +196,13 @@ class Controller:
             await self._carry_out(self._on_error(key, error))
         except OrchError as second:
             _log.debug("controller.not_told", error=str(second))
+
+
+def _tells(intent: Intent, key: ObjectKey) -> bool:
+    """Whether an intent changes nothing but what is said of the key's own object."""
+    return isinstance(intent, Record | RequeueAfter) or (
+        isinstance(intent, Patch) and intent.key == key
+    )
 
 
 def _enqueuer(queue: KeyQueue[ObjectKey], keys: Keys) -> Callable[[StoreEvent], None]:

@@ -72,6 +72,10 @@ class Snapshot:
         """
         return self._objects(self._owned.get(uid, {}).get(resource, {}))
 
+    def count_owned(self, uid: str, resource: str) -> int:
+        """How many objects `owned_by` gives."""
+        return len(self._owned.get(uid, {}).get(resource, ()))
+
     def dependents(self, uid: str) -> Objects:
         """Objects of every resource that carry an owner reference with this uid."""
         found = self._owned.get(uid, {})

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from orchestrator.controllers.job.census import has_finalizer
@@ -10,7 +11,7 @@ from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
-from orchestrator.reconcile.claims import create_refused, of_controller, takes_objects
+from orchestrator.reconcile.claims import create_refused, of_controller, pods_owned, takes_objects
 from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent
@@ -36,6 +37,7 @@ def job_controller(
         workers=8,
         rng=rng,
         on_error=reader.failure,
+        size=partial(pods_owned, informers.snapshot),
     )
 
 

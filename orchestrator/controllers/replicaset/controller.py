@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from orchestrator.controllers.replicaset.plan import COMPONENT, Facts, plan, plan_failure
@@ -9,7 +10,7 @@ from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
-from orchestrator.reconcile.claims import claimable_pods, of_claimants, takes_objects
+from orchestrator.reconcile.claims import claimable_pods, of_claimants, pods_owned, takes_objects
 from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent
@@ -37,6 +38,7 @@ def replicaset_controller(
         workers=8,
         rng=rng,
         on_error=reader.failure,
+        size=partial(pods_owned, informers.snapshot),
     )
 
 

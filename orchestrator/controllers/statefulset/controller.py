@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from orchestrator.controllers.statefulset.plan import COMPONENT, Facts, plan
@@ -13,6 +14,7 @@ from orchestrator.reconcile.claims import (
     create_refused,
     of_claimants,
     of_controller,
+    pods_owned,
     takes_objects,
 )
 from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
@@ -43,6 +45,7 @@ def stateful_set_controller(
         workers=4,
         rng=rng,
         on_error=reader.failure,
+        size=partial(pods_owned, informers.snapshot),
     )
 
 
