@@ -16,8 +16,10 @@ from orchestrator.kit.clock import Clock
 _TICK_S: Final = 0.01
 _LATE_S: Final = 0.03
 """A tick that comes so much too late says that the loop is behind."""
-_ON_TIME: Final = 32
-"""How many may begin between two ticks that came on time."""
+_AT_ONCE: Final = 32
+"""How many may begin after a rest."""
+_ON_TIME: Final = 4
+"""How many may begin after a tick that came on time: more than the server can start."""
 _BEHIND: Final = 1
 """The same after one that came late: the server works for many, but the hosts go on."""
 
@@ -28,7 +30,7 @@ class Pace:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._waiting: dict[str, Callable[[], None]] = {}
-        self._left = _ON_TIME
+        self._left = _AT_ONCE
         self._ticks: asyncio.TimerHandle | None = None
 
     def begin(self, uid: str, go: Callable[[], None]) -> None:
@@ -59,4 +61,4 @@ class Pace:
         if self._waiting or self._left < _ON_TIME:
             self._next()
         else:
-            self._ticks = None
+            self._left, self._ticks = _AT_ONCE, None
