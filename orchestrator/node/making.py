@@ -161,9 +161,10 @@ async def start(state: PodState, container_id: str, name: str) -> None:
     context = state.context
     async with context.engine_slots:
         try:
+            state.starting[container_id] = []
             await context.call(context.engine.start_container(container_id))
         finally:
-            await state.look(container_id)
+            await state.look_at_start(container_id)
     state.tell("Normal", "Started", f"Started container {name}")
 
 
@@ -201,21 +202,23 @@ async def _make(
         if container is not None:
             state.tell("Normal", "Created", f"Created container {name}")
         try:
+            state.starting[made] = []
             async with context.engine_slots:
                 await context.call(context.engine.start_container(made))
             break
         except EngineError as error:
             if not any(words in error.message for words in _PORT_TAKEN) or not _may_move(pod):
-                await state.look(made)
+                await state.look_at_start(made)
                 raise
             await context.call(context.engine.remove_container(made))
+            state.starting.pop(made, None)
             context.ports.refuse(state.uid, ports.values())
             memory.ports = {}
     else:
         raise Stuck("RunContainerError", "no free host port could be published")
     if container is not None:
         state.tell("Normal", "Started", f"Started container {name}")
-    await state.look(made)
+    await state.look_at_start(made)
 
 
 def _allocate(state: PodState, pod: Pod) -> dict[str, int]:

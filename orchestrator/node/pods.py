@@ -13,14 +13,13 @@ import structlog
 
 from orchestrator.api import names
 from orchestrator.api.types.pod import Pod
-from orchestrator.kit.clock import parse_rfc3339
 from orchestrator.kit.errors import ApiError, RemoteError
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.node.context import HostContext
 from orchestrator.node.ending import remove_files
 from orchestrator.node.observed import note_death
 from orchestrator.node.pace import Pace
-from orchestrator.node.podstate import COMPONENT
+from orchestrator.node.podstate import COMPONENT, is_start_of
 from orchestrator.node.references import volume_sources
 from orchestrator.node.runner import KeyedRunner
 from orchestrator.node.spec import SANDBOX
@@ -33,7 +32,6 @@ from orchestrator.store.objects import StoredObject
 _log: Final = structlog.get_logger("node")
 _IGNORED: Final = frozenset({"create", "attach", "exec_create", "exec_start", "exec_die", "top"})
 _ORPHAN_GRACE_S: Final = 5
-_OWN_START_S: Final = 1.0
 
 
 class HostPods:
@@ -183,6 +181,9 @@ class HostPods:
             if event.action == "start":
                 self._orphans.due(event.id)
             return
+        if event.action == "start" and event.id in worker.state.starting:
+            worker.state.starting[event.id].append(event.time_ns)
+            return
         item = worker.state.containers.get(event.id)
         if event.action == "oom":
             self._out_of_memory.add(event.id)
@@ -191,10 +192,8 @@ class HostPods:
             oom = event.id in self._out_of_memory
             self._out_of_memory.discard(event.id)
             note_death(worker.state.memory, item, int(code), event.time_ns / 1e9, oom)
-        elif event.action == "start" and item is not None and item.running:
-            began_s = parse_rfc3339(item.info.started_at)
-            if abs(event.time_ns / 1e9 - began_s) < _OWN_START_S:
-                return  # our own start, looked at already
+        elif event.action == "start" and item is not None and is_start_of(item, event.time_ns):
+            return  # our own start, looked at already
         self._looks.due(f"{worker.state.uid} {event.id}")
 
     def probe_event(self, event: Mapping[str, Any]) -> None:

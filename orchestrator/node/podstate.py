@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, cast
 
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.aio.tasks import all_of
+from orchestrator.kit.clock import parse_rfc3339
 from orchestrator.kit.errors import ApiError, EngineError
 from orchestrator.kit.ids import Uid
 from orchestrator.node.context import HostContext
@@ -19,6 +20,7 @@ from orchestrator.remote.seams import ContainerInfo
 from orchestrator.store.objects import StoredObject
 
 COMPONENT: Final = "kubelet"
+_SAME_START_S: Final = 1.0
 
 EventType = Literal["Normal", "Warning"]
 
@@ -32,6 +34,8 @@ class PodState:
         context: the connection to the host.
         containers: what is on the host, by container id.
         memory: see `observed`.
+        starting: containers that are being started and will be looked at, by id: the times (ns)
+            at which the engine says that they started.
     """
 
     def __init__(self, context: HostContext, pod: StoredObject) -> None:
@@ -40,6 +44,7 @@ class PodState:
         self.context = context
         self.containers: dict[str, Seen] = {}
         self.memory: Memory = adopt(cast("Pod", pod.view))
+        self.starting: dict[str, list[int]] = {}
         self._looks = 0
         self._looked: dict[str, int] = {}
         self._untold: list[tuple[EventType, str, str]] = []
@@ -52,6 +57,7 @@ class PodState:
         known = bool(self.containers)
         self.context = context
         self.containers = {info.id: seen(info) for info in containers}
+        self.starting.clear()
         memory = self.memory
         memory.probes_set.clear()
         memory.files_written = False
@@ -120,6 +126,20 @@ class PodState:
         self.containers[info.id] = seen(info)
         self.context.containers_changed = True
 
+    async def look_at_start(self, container_id: str) -> None:
+        """As `look`, of what is in `starting`; once more if it was started again meanwhile.
+
+        Raises:
+            RemoteError: the engine cannot be asked.
+        """
+        try:
+            await self.look(container_id)
+        finally:
+            times = self.starting.pop(container_id, ())
+        item = self.containers.get(container_id)
+        if item is not None and not all(is_start_of(item, time_ns) for time_ns in times):
+            await self.look(container_id)
+
     def forget(self, container_id: str) -> None:
         """A container is not on the host any more."""
         self.containers.pop(container_id, None)
@@ -174,6 +194,11 @@ class Stuck(Exception):
         self.message = message
         self.event = event
         self.told = told or message
+
+
+def is_start_of(item: Seen, time_ns: int) -> bool:
+    """Whether the engine's word that a container started is about the run that was looked at."""
+    return item.running and abs(time_ns / 1e9 - parse_rfc3339(item.info.started_at)) < _SAME_START_S
 
 
 def container_of(pod: Pod, name: str) -> Any:

@@ -62,6 +62,7 @@ class PodWorker:
         """
         state = self.state
         again: float | None = None
+        untold = False
         for _ in range(_MOST_ROUNDS):
             pod = self._pod()
             if pod is None:
@@ -74,9 +75,11 @@ class PodWorker:
             work = [i for i in todo if not isinstance(i, machine.Wait)]
             if not work:
                 break
+            if untold:
+                await self.report()  # the next work may take long
             if await self._carry_out(pod, work):
                 return None
-            await self.report()
+            untold = True
         await self.report()
         return again
 

@@ -105,3 +105,41 @@ async def test_a_pod_that_goes_before_its_turn_to_begin_need_not_wait_for_it(mon
         assert here.machine.engine.all_containers() == []
         await here.registry.delete(key)
         await here.until(lambda: not here.registry.exists(key))
+
+
+async def test_a_container_that_starts_is_looked_at_once():
+    async with world() as here:
+        engine, looks = here.machine.engine, []
+        engine.faults.latency_s = (0.05, 0.1)  # the engine's word of the start comes first
+        really = engine.inspect_container
+
+        async def counted(container_id):
+            looks.append(container_id)
+            return await really(container_id)
+
+        engine.inspect_container = counted
+        key = await here.pod("web", readinessProbe={"tcpSocket": {"port": 80}})
+        await here.until(lambda: is_ready(here.status(key)))
+        assert len(looks) == 1
+
+
+async def test_a_container_that_starts_again_while_it_is_looked_at_is_looked_at_again():
+    async with world() as here:
+        engine, looks = here.machine.engine, []
+        engine.faults.latency_s = (0.05, 0.1)
+        really = engine.inspect_container
+
+        async def looked(container_id):
+            looks.append(container_id)
+            info = await really(container_id)
+            if len(looks) == 1:
+                await asyncio.sleep(2)
+                await engine.restart_container(container_id, 0)
+            return info
+
+        engine.inspect_container = looked
+        key = await here.pod("web")
+        await here.until(lambda: is_ready(here.status(key)))
+        started = (await really(looks[0])).started_at
+        await here.until(lambda: here.status(key)["containerStatuses"][0]["state"]["running"]
+                         ["startedAt"] == started[:19] + "Z")  # fmt: skip
