@@ -189,7 +189,7 @@ class Planner:
     def _one(self, pod: Pending) -> Decision:
         fleet, template = self._fleet, pod.template
         kept = fleet.take_away(reservation(pod.uid))
-        now = (fleet.static, fleet.base + len(fleet.changes))
+        now = (fleet.static, fleet.changes.now)
         failed = self._failed.get(template)
         if failed is not None and failed[0] == now:
             known = failed[1]

@@ -14,7 +14,8 @@ import numpy as np
 
 from orchestrator.scheduler.columns import Flags
 from orchestrator.scheduler.explain import grouped, hosts, reasons
-from orchestrator.scheduler.standing import ORDER_BITS, Standing
+from orchestrator.scheduler.fleet import ORDER_BITS
+from orchestrator.scheduler.standing import Standing
 from orchestrator.store.objects import StoredObject
 
 MOST_SHOWN: Final = 10
@@ -149,7 +150,7 @@ def _best(standing: Standing, feasible: Flags, *, turns: bool) -> list[int]:
     slots = [int(slot) for slot in np.flatnonzero(feasible)]
     if turns:
         return sorted(slots, key=standing.fleet.name_of)
-    ranked = standing.rank(feasible)
+    ranked = standing.rank()
     return sorted(slots, key=lambda slot: -int(ranked[slot]))
 
 

@@ -19,7 +19,7 @@ from orchestrator.api.labels import Selector, from_view
 from orchestrator.api.types.policy import PodDisruptionBudget
 from orchestrator.kit.ids import Uid
 from orchestrator.reconcile.snapshot import view_as
-from orchestrator.scheduler.fleet import Placed
+from orchestrator.scheduler.fleet import RESOURCES, Placed
 from orchestrator.scheduler.requests import PODS
 from orchestrator.scheduler.standing import Standing
 from orchestrator.store.objects import StoredObject
@@ -94,22 +94,17 @@ def candidates(standing: Standing) -> list[int]:
     lower = sorted(priority for priority in fleet.levels if priority < template.priority)
     if not lower:
         return []
-    asks = [(PODS, 1), *template.requests]
-    free = {
-        name: fleet.resource(name).total.data - fleet.resource(name).used.data for name, _ in asks
-    }
+    asks = fleet.asks(template)
+    used, total = fleet.rows(None, RESOURCES + len(asks))
+    free = total[RESOURCES:] - used[RESOURCES:] - asks
     touched = np.full(fleet.size, -1, dtype=np.int64)
     pods = np.zeros(fleet.size, dtype=np.int64)
     for index, priority in enumerate(lower):
-        level = fleet.levels[priority]
+        level = fleet.levels[priority].data[RESOURCES : RESOURCES + len(asks)]
         open_yet = touched < 0
-        pods += np.where(open_yet, level.used(PODS).data, 0)
-        for name, _ in asks:
-            free[name] = free[name] + level.used(name).data
-        fits = np.ones(fleet.size, dtype=np.bool_)
-        for name, amount in asks:
-            fits &= free[name] >= amount
-        touched[open_yet & fits & (pods > 0)] = index
+        pods += np.where(open_yet, level[0], 0)
+        free += level
+        touched[open_yet & np.logical_and.reduce(free >= 0) & (pods > 0)] = index
     slots = np.flatnonzero(standing.allowed & (touched >= 0))
     order = np.lexsort((fleet.rank().data[slots], pods[slots], touched[slots]))
     return [int(slot) for slot in slots[order]]

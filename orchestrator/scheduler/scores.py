@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 
 from orchestrator.reconcile.tolerations import tolerated
-from orchestrator.scheduler.columns import Column, Flags, Numbers
-from orchestrator.scheduler.filters import ALL, Rows, whole_term
-from orchestrator.scheduler.fleet import Fleet
-from orchestrator.scheduler.requests import CPU, MEMORY
+from orchestrator.scheduler.columns import Flags, Numbers
+from orchestrator.scheduler.filters import whole_term
+from orchestrator.scheduler.fleet import CPU_LOAD, RESOURCES, Fleet
 from orchestrator.scheduler.templates import Template
 
 FULL: Final = 10_000
@@ -23,24 +22,23 @@ _SMALL_IMAGE: Final = 23 * 1024 * 1024
 _BIG_IMAGE: Final = 1000 * 1024 * 1024
 
 
-def shares(fleet: Fleet, template: Template, rows: Rows = ALL) -> tuple[Numbers, Numbers]:
-    """Used parts of cpu and memory with the pod on the host, 0 to `FULL`, by row."""
-    return (
-        _share(fleet.cpu, fleet.resource(CPU).total, template.usual[0], rows),
-        _share(fleet.memory, fleet.resource(MEMORY).total, template.usual[1], rows),
-    )
+def shares(used: Numbers, total: Numbers, usual: Numbers) -> Numbers:
+    """Used parts of cpu and memory (two rows) with the pod on the host, 0 to `FULL`.
+
+    Args:
+        used: `Fleet.rows` of the hosts.
+        total: the same.
+        usual: the template's, as a column of an array.
+    """
+    found = used[CPU_LOAD:RESOURCES] + usual
+    found *= FULL
+    found //= total[CPU_LOAD:RESOURCES]
+    return np.minimum(found, FULL, out=found)
 
 
-def _share(used: Column, total: Column, asked: int, rows: Rows) -> Numbers:
-    have = total.data[rows]
-    share = (used.data[rows] + asked) * FULL // np.maximum(have, 1)
-    return np.where(have > 0, np.minimum(share, FULL), FULL)
-
-
-def share_at(used: Column, total: Column, asked: int, slot: int) -> int:
-    """The same of one host."""
-    have = int(total.data[slot])
-    return min((int(used.data[slot]) + asked) * FULL // have, FULL) if have > 0 else FULL
+def share(used: int, total: int, usual: int) -> int:
+    """The same of one resource of one host."""
+    return min((used + usual) * FULL // total, FULL)
 
 
 def shape_table(shape: Sequence[tuple[int, int]]) -> Numbers:
@@ -57,20 +55,25 @@ LEAST: Final = shape_table(((0, 10), (100, 0)))
 MOST: Final = shape_table(((0, 0), (100, 10)))
 
 
-def fit(cpu: Numbers, memory: Numbers, table: Numbers) -> Numbers:
+def fit(shares: Numbers, table: Numbers) -> Numbers:
     """By the used parts, through a table of scores."""
-    return (table[cpu] + table[memory]) // 2
+    cpu, memory = table.take(shares)
+    return (cpu + memory) >> 1
 
 
-def balance(cpu: Numbers, memory: Numbers) -> Numbers:
-    """More for hosts where cpu and memory fill evenly."""
-    found: Numbers = FULL - np.abs(cpu - memory) // 2
+def imbalance(shares: Numbers) -> Numbers:
+    """What is missing to `FULL` where cpu and memory fill unevenly."""
+    cpu, memory = shares
+    found: Numbers = np.abs(cpu - memory) >> 1
     return found
+
+
+_FEWER: Final = FULL // np.arange(1, FULL + 2)
 
 
 def fewer(counts: Numbers) -> Numbers:
     """More where fewer are: all of it where there is none, half where there is one, ..."""
-    found: Numbers = FULL // (counts + 1)
+    found: Numbers = _FEWER.take(counts, mode="clip")
     return found
 
 
@@ -107,15 +110,13 @@ def images(fleet: Fleet, template: Template) -> Numbers:
     return FULL * (inside - _SMALL_IMAGE) // (most - _SMALL_IMAGE)
 
 
-def most_is_full(raw: Numbers, feasible: Flags) -> Numbers:
+def most_is_full(raw: Numbers, highest: int) -> Numbers:
     """Normalised so that the highest of the feasible hosts gets `FULL`."""
-    highest = int(raw[feasible].max(initial=0))
     return FULL * raw // highest if highest > 0 else np.zeros_like(raw)
 
 
-def least_is_full(raw: Numbers, feasible: Flags) -> Numbers:
+def least_is_full(raw: Numbers, highest: int) -> Numbers:
     """Normalised the other way round: 0 gets `FULL`, the highest 0."""
-    highest = int(raw[feasible].max(initial=0))
     return FULL - FULL * raw // highest if highest > 0 else np.full_like(raw, FULL)
 
 
