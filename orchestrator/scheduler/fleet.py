@@ -114,6 +114,7 @@ class Fleet:
         self._images: dict[str, Column] = {}
         self._pods: dict[Uid, Placed] = {}
         self._on: dict[str, dict[Uid, Placed]] = {}
+        self._by_importance: dict[str, list[Placed]] = {}
         self._free = list(range(_FIRST_SIZE))[::-1]
         self.pods = self.resource(PODS).used
         self.resource(CPU)
@@ -256,6 +257,7 @@ class Fleet:
         self.take_away(placed.uid)
         self._pods[placed.uid] = placed
         self._on.setdefault(placed.node, {})[placed.uid] = placed
+        self._by_importance.pop(placed.node, None)
         slot = self.slots.get(placed.node)
         if slot is not None:
             self._add(slot, placed, 1)
@@ -268,6 +270,7 @@ class Fleet:
             del there[uid]
             if not there:
                 del self._on[placed.node]
+            self._by_importance.pop(placed.node, None)
             slot = self.slots.get(placed.node)
             if slot is not None:
                 self._add(slot, placed, -1)
@@ -280,6 +283,15 @@ class Fleet:
     def pods_on(self, name: str) -> Iterable[Placed]:
         """What is bound to a host."""
         return self._on.get(name, {}).values()
+
+    def by_importance(self, name: str) -> list[Placed]:
+        """The same, the most important and then those that began first at the front."""
+        found = self._by_importance.get(name)
+        if found is None:
+            found = self._by_importance[name] = sorted(
+                self.pods_on(name), key=lambda p: (-p.template.priority, p.started_s, p.key)
+            )
+        return found
 
     def all_pods(self) -> Iterable[Placed]:
         """Everything that is bound."""
@@ -337,7 +349,7 @@ class Fleet:
             level = self.levels.get(template.priority)
             if level is None:
                 level = self.levels[template.priority] = Block(self.size, len(self.used))
-            known = Known(asks, level)
+            known = Known(asks, asks[RESOURCES:].tolist(), level)
             self._rules.know(template, known, self.size)
         return known
 

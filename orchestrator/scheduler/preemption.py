@@ -11,6 +11,7 @@ least important and fewest.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,8 +20,7 @@ from orchestrator.api.labels import Selector, from_view
 from orchestrator.api.types.policy import PodDisruptionBudget
 from orchestrator.kit.ids import Uid
 from orchestrator.reconcile.snapshot import view_as
-from orchestrator.scheduler.fleet import RESOURCES, Placed
-from orchestrator.scheduler.requests import PODS
+from orchestrator.scheduler.fleet import ORDER_BITS, RANK_BITS, RESOURCES, Fleet, Placed
 from orchestrator.scheduler.standing import Standing
 from orchestrator.store.objects import StoredObject
 
@@ -75,10 +75,9 @@ def budgets_of(items: Iterable[StoredObject]) -> list[Budget]:
 def find(standing: Standing, budgets: Sequence[Budget]) -> Preemption | None:
     """The best host for a pod that fits nowhere, after `Standing.refresh`; None without one."""
     simple = not standing.hard and not standing.neighbours.rules and not standing.template.ports
-    most = TRIED if simple else TRIED_WITH_RULES
     best: tuple[tuple[object, ...], Preemption] | None = None
-    for slot in candidates(standing)[:most]:
-        trial: Trial = Amounts(standing, slot) if simple else Whole(standing, slot)
+    for slot, room in candidates(standing, TRIED if simple else TRIED_WITH_RULES):
+        trial: Trial = Amounts(standing.fleet, room) if simple else Whole(standing, slot)
         found = _on_host(standing, slot, trial, budgets)
         if found is None:
             continue
@@ -88,72 +87,78 @@ def find(standing: Standing, budgets: Sequence[Budget]) -> Preemption | None:
     return best[1] if best else None
 
 
-def candidates(standing: Standing) -> list[int]:
-    """Hosts where pushing pods aside may help, the most promising first."""
+def candidates(standing: Standing, most: int) -> list[tuple[int, list[int]]]:
+    """Hosts where pushing pods aside may help, the most promising first.
+
+    Returns:
+        Slots, and what would be left there beside the pod without all less important ones: by row
+        of resources, more than there can be of those that it does not ask for.
+    """
     fleet, template = standing.fleet, standing.template
     lower = sorted(priority for priority in fleet.levels if priority < template.priority)
-    if not lower:
-        return []
     asks = fleet.asks(template)
     used, total = fleet.rows(None, RESOURCES + len(asks))
-    free = total[RESOURCES:] - used[RESOURCES:] - asks
+    room = total[RESOURCES:] - used[RESOURCES:] - asks
     touched = np.full(fleet.size, -1, dtype=np.int64)
     pods = np.zeros(fleet.size, dtype=np.int64)
     for index, priority in enumerate(lower):
         level = fleet.levels[priority].data[RESOURCES : RESOURCES + len(asks)]
         open_yet = touched < 0
         pods += np.where(open_yet, level[0], 0)
-        free += level
-        touched[open_yet & np.logical_and.reduce(free >= 0) & (pods > 0)] = index
+        room += level
+        touched[open_yet & np.logical_and.reduce(room >= 0) & (pods > 0)] = index
     slots = np.flatnonzero(standing.allowed & (touched >= 0))
-    order = np.lexsort((fleet.rank().data[slots], pods[slots], touched[slots]))
-    return [int(slot) for slot in slots[order]]
+    order = (touched << ORDER_BITS) + (pods << RANK_BITS) + fleet.rank().data
+    if len(slots) > most:
+        slots = slots[np.argpartition(order[slots], most)[:most]]
+    slots = slots[np.argsort(order[slots])]
+    return list(zip(slots.tolist(), room[:, slots].T.tolist(), strict=True))
 
 
 class Trial(Protocol):
     """One host as it would be without some of its pods."""
 
-    def take(self, pod: Placed) -> None:
-        """As if the pod were not there."""
+    def begin(self, pods: Sequence[Placed]) -> bool:
+        """As if none of these were there, which are all less important ones; whether it helps."""
         ...
 
-    def give(self, pod: Placed) -> None:
-        """The pod is there again."""
+    def spare(self, pod: Placed) -> bool:
+        """Lets one of them be, when the pod in question fits all the same."""
         ...
 
-    def fits(self) -> bool:
-        """Whether the pod in question fits now."""
+    def end(self) -> None:
+        """All are there again."""
         ...
 
 
 class Amounts:
-    """A trial in which only resources count."""
+    """A trial in which only resources count.
 
-    def __init__(self, standing: Standing, slot: int) -> None:
-        fleet = standing.fleet
-        self._asks = dict([(PODS, 1), *standing.template.requests])
-        self._free = {
-            name: int(fleet.resource(name).total.data[slot] - fleet.resource(name).used.data[slot])
-            for name in self._asks
-        }
+    Args:
+        fleet: the hosts.
+        room: of the host; see `candidates`.
+    """
 
-    def _add(self, pod: Placed, sign: int) -> None:
-        self._free[PODS] += sign
-        for name, amount in pod.template.requests:
-            if name in self._free:
-                self._free[name] += sign * amount
+    def __init__(self, fleet: Fleet, room: list[int]) -> None:
+        self._fleet = fleet
+        self._room = room
 
-    def take(self, pod: Placed) -> None:
+    def begin(self, pods: Sequence[Placed]) -> bool:
+        """See `Trial`; that it helps makes a candidate."""
+        del pods
+        return True
+
+    def spare(self, pod: Placed) -> bool:
         """See `Trial`."""
-        self._add(pod, 1)
+        amounts = self._fleet.know(pod.template).amounts[: len(self._room)]
+        left = [have - amount for have, amount in zip_longest(self._room, amounts, fillvalue=0)]
+        if min(left) < 0:
+            return False
+        self._room = left
+        return True
 
-    def give(self, pod: Placed) -> None:
+    def end(self) -> None:
         """See `Trial`."""
-        self._add(pod, -1)
-
-    def fits(self) -> bool:
-        """See `Trial`."""
-        return all(self._free[name] >= amount for name, amount in self._asks.items())
 
 
 class Whole:
@@ -162,17 +167,36 @@ class Whole:
     def __init__(self, standing: Standing, slot: int) -> None:
         self._standing = standing
         self._slot = slot
+        self._away: dict[Uid, Placed] = {}
 
-    def take(self, pod: Placed) -> None:
+    def begin(self, pods: Sequence[Placed]) -> bool:
         """See `Trial`."""
+        for pod in pods:
+            self._take(pod)
+        return self._fits()
+
+    def spare(self, pod: Placed) -> bool:
+        """See `Trial`."""
+        self._give(pod)
+        if self._fits():
+            return True
+        self._take(pod)
+        return False
+
+    def end(self) -> None:
+        """See `Trial`."""
+        for pod in list(self._away.values()):
+            self._give(pod)
+
+    def _take(self, pod: Placed) -> None:
         self._standing.fleet.take_away(pod.uid)
+        self._away[pod.uid] = pod
 
-    def give(self, pod: Placed) -> None:
-        """See `Trial`."""
+    def _give(self, pod: Placed) -> None:
         self._standing.fleet.place(pod)
+        del self._away[pod.uid]
 
-    def fits(self) -> bool:
-        """See `Trial`."""
+    def _fits(self) -> bool:
         self._standing.refresh()
         return bool(self._standing.feasible()[self._slot])
 
@@ -180,38 +204,26 @@ class Whole:
 def _on_host(
     standing: Standing, slot: int, trial: Trial, budgets: Sequence[Budget]
 ) -> Preemption | None:
-    fleet, name = standing.fleet, standing.fleet.name_of(slot)
-    lower = sorted(
-        (p for p in fleet.pods_on(name) if p.template.priority < standing.template.priority),
-        key=lambda p: (-p.template.priority, p.started_s, p.key),
-    )
-    for pod in lower:
-        trial.take(pod)
-    gone = list(lower)
+    name, priority = standing.fleet.name_of(slot), standing.template.priority
+    lower = [p for p in standing.fleet.by_importance(name) if p.template.priority < priority]
     try:
-        if not trial.fits():
+        if not trial.begin(lower):
             return None
-        staying = [pod for pod in lower if not pod.leaving]
-        broken, fine = _by_budget(staying, budgets)
-        violations = 0
-        for pod in (*broken, *fine):
-            trial.give(pod)
-            if trial.fits():
-                gone.remove(pod)
-                continue
-            trial.take(pod)
-            violations += pod in broken
-        victims = tuple(pod for pod in gone if not pod.leaving)
-        return Preemption(name, victims, violations)
+        broken, fine = _by_budget([pod for pod in lower if not pod.leaving], budgets)
+        broken = [pod for pod in broken if not trial.spare(pod)]
+        fine = [pod for pod in fine if not trial.spare(pod)]
     finally:
-        for pod in gone:
-            trial.give(pod)
+        trial.end()
+    gone = {pod.uid for pod in (*broken, *fine)}
+    return Preemption(name, tuple(pod for pod in lower if pod.uid in gone), len(broken))
 
 
 def _by_budget(
-    pods: Iterable[Placed], budgets: Sequence[Budget]
+    pods: list[Placed], budgets: Sequence[Budget]
 ) -> tuple[list[Placed], list[Placed]]:
     """Pods whose budget their end would break, and the others; in their order."""
+    if not budgets:
+        return [], pods
     left = [budget.allowed for budget in budgets]
     broken: list[Placed] = []
     fine: list[Placed] = []
