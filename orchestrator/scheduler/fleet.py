@@ -11,7 +11,8 @@ a pod that comes is one addition, and all that decides about some hosts is read 
 row                 used                                 total
 `ORDER`             order of equals: fewer pods, name    -
 `CPU_LOAD`,         cpu and memory, with the usual       what the host has, at least 1
-`MEMORY_LOAD`       amount for pods that do not say
+`MEMORY_LOAD`       amount for pods that do not say,
+                    `FULL` times
 `RESOURCES`, ...    number of pods, cpu, memory, others  what the host has
 """
 
@@ -37,6 +38,8 @@ RANK_BITS: Final = 20
 COUNT_BITS: Final = 18
 ORDER_BITS: Final = RANK_BITS + COUNT_BITS
 """Of a place in the order of equals, below a score."""
+FULL: Final = 10_000
+"""The best score; hundredths of Kubernetes' points."""
 ORDER: Final = 0
 CPU_LOAD: Final = 1
 MEMORY_LOAD: Final = 2
@@ -301,9 +304,9 @@ class Fleet:
         template = placed.template
         known = self.know(template)
         asks = known.asks if sign > 0 else -known.asks
-        height = len(asks)
-        self.used.data[:height, slot] += asks
-        known.level.data[:height, slot] += asks
+        for block in (self.used, known.level):
+            column = block.data[: len(asks), slot]
+            column += asks
         for tally, weight in known.leaving if placed.leaving else known.staying:
             tally.add(slot, sign * weight, self.static)
         counts = known.there.setdefault(slot, [0, 0])
@@ -343,7 +346,7 @@ class Fleet:
             rows = [(self.resource(name).row, amount) for name, amount in template.requests]
             asks = np.zeros(len(self.used), dtype=np.int64)
             asks[ORDER] = -1 << RANK_BITS
-            asks[CPU_LOAD], asks[MEMORY_LOAD] = template.usual
+            asks[CPU_LOAD], asks[MEMORY_LOAD] = (FULL * amount for amount in template.usual)
             for row, amount in [(RESOURCES, 1), *rows]:
                 asks[row] += amount
             level = self.levels.get(template.priority)

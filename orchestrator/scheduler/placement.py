@@ -163,6 +163,11 @@ def _candidates(standing: Standing, slots: list[int], *, turns: bool) -> list[Ca
 
 
 @lru_cache(65_536)
+def _part(name: str, hundredths: int) -> str:
+    return f"{name} {points(hundredths)}"
+
+
+@lru_cache(65_536)
 def points(hundredths: int) -> str:
     """A score as people read it: "98.5"."""
     whole, rest = divmod((hundredths + 5) // 10, 10)
@@ -179,14 +184,15 @@ def chosen(standing: Standing, slot: int) -> str:
     ranked = standing.ranked
     number = int(np.count_nonzero(ranked >= 0))
     scores = standing.parts(slot)
-    parts = ", ".join(f"{part} {points(score)}" for part, score in scores.items() if score)
-    words = f"{points(int(ranked[slot]) >> ORDER_BITS)} points ({parts})"
+    parts = ", ".join([_part(name, score) for name, score in scores.items() if score])
+    own = ranked.item(slot)
+    words = f"{points(own >> ORDER_BITS)} points ({parts})"
     if number == 1:
         return f"the only host that fits: {words}"
-    own, ranked[slot] = ranked[slot], -1
+    ranked[slot] = -1
     second = int(ranked.argmax())
     ranked[slot] = own
-    name, after = standing.fleet.name_of(second), points(int(ranked[second]) >> ORDER_BITS)
+    name, after = standing.fleet.name_of(second), points(ranked.item(second) >> ORDER_BITS)
     return f"best of {hosts(number)} that fit: {words}; next is {name} with {after}"
 
 

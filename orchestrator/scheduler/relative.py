@@ -31,13 +31,14 @@ class ByZone:
         self._fleet = fleet
         self._workload = workload
         self._label = label
-        self._weight = weight << ORDER_BITS
+        self._fewer = scores.fewer_table(weight << ORDER_BITS)
 
     def score(self, keys: Numbers) -> Numbers:
         """See `Scorer`."""
         del keys
         zones = self._fleet.places(self._workload, self._label)
-        return (scores.fewer(zones.sums) * self._weight).take(zones.codes, mode="clip")
+        good = self._fewer.take(zones.sums, mode="clip")
+        return good.take(zones.codes, mode="clip")
 
 
 class Graded:

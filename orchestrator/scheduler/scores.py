@@ -6,6 +6,7 @@ ImageLocality, and their normalising.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -13,11 +14,9 @@ import numpy as np
 from orchestrator.reconcile.tolerations import tolerated
 from orchestrator.scheduler.columns import Flags, Numbers
 from orchestrator.scheduler.filters import whole_term
-from orchestrator.scheduler.fleet import CPU_LOAD, RESOURCES, Fleet
+from orchestrator.scheduler.fleet import CPU_LOAD, FULL, RESOURCES, Fleet
 from orchestrator.scheduler.templates import Template
 
-FULL: Final = 10_000
-"""The best score; hundredths of Kubernetes' points."""
 _SMALL_IMAGE: Final = 23 * 1024 * 1024
 _BIG_IMAGE: Final = 1000 * 1024 * 1024
 
@@ -28,17 +27,11 @@ def shares(used: Numbers, total: Numbers, usual: Numbers) -> Numbers:
     Args:
         used: `Fleet.rows` of the hosts.
         total: the same.
-        usual: the template's, as a column of an array.
+        usual: the template's, as a column of an array, `FULL` times.
     """
     found = used[CPU_LOAD:RESOURCES] + usual
-    found *= FULL
     found //= total[CPU_LOAD:RESOURCES]
     return np.minimum(found, FULL, out=found)
-
-
-def share(used: int, total: int, usual: int) -> int:
-    """The same of one resource of one host."""
-    return min((used + usual) * FULL // total, FULL)
 
 
 def shape_table(shape: Sequence[tuple[int, int]]) -> Numbers:
@@ -55,26 +48,20 @@ LEAST: Final = shape_table(((0, 10), (100, 0)))
 MOST: Final = shape_table(((0, 0), (100, 10)))
 
 
-def fit(shares: Numbers, table: Numbers) -> Numbers:
-    """By the used parts, through a table of scores."""
-    cpu, memory = table.take(shares)
-    return (cpu + memory) >> 1
+@lru_cache(64)
+def balance_table(weight: int) -> Numbers:
+    """By the used part of cpu less that of memory, also below 0: more where they fill evenly."""
+    apart = np.arange(2 * FULL + 1)
+    return (FULL - np.minimum(apart, 2 * FULL + 1 - apart) // 2) * weight
 
 
-def imbalance(shares: Numbers) -> Numbers:
-    """What is missing to `FULL` where cpu and memory fill unevenly."""
-    cpu, memory = shares
-    found: Numbers = np.abs(cpu - memory) >> 1
-    return found
+@lru_cache(64)
+def fewer_table(weight: int) -> Numbers:
+    """By count: all of the weight where there is none, half where there is one, ...
 
-
-_FEWER: Final = FULL // np.arange(1, FULL + 2)
-
-
-def fewer(counts: Numbers) -> Numbers:
-    """More where fewer are: all of it where there is none, half where there is one, ..."""
-    found: Numbers = _FEWER.take(counts, mode="clip")
-    return found
+    To be read with mode "clip": the last is 0.
+    """
+    return FULL // np.arange(1, FULL + 2) * weight
 
 
 def liked(fleet: Fleet, template: Template) -> Numbers:

@@ -16,6 +16,7 @@ from orchestrator.scheduler.columns import NONE, Flags, Numbers
 from orchestrator.scheduler.domains import Evenness, Neighbours
 from orchestrator.scheduler.fleet import (
     CPU_LOAD,
+    FULL,
     MEMORY_LOAD,
     ORDER,
     ORDER_BITS,
@@ -23,7 +24,6 @@ from orchestrator.scheduler.fleet import (
     Fleet,
 )
 from orchestrator.scheduler.relative import ByZone, Even, Graded, Scorer, Wished
-from orchestrator.scheduler.scores import FULL
 from orchestrator.scheduler.settings import Profile
 from orchestrator.scheduler.tallies import OfWorkload
 from orchestrator.scheduler.templates import Template
@@ -59,7 +59,10 @@ class Standing:
             "most": scores.MOST,
             "ratio": scores.shape_table(profile.shape),
         }[profile.fit]
-        self._usual = np.array([[amount] for amount in template.usual], dtype=np.int64)
+        self._weight_fit = profile.weight_fit << ORDER_BITS
+        self._balance = scores.balance_table(profile.weight_balance << ORDER_BITS)
+        self._fewer = scores.fewer_table(profile.weight_workload << ORDER_BITS)
+        self._usual = np.array([[FULL * amount] for amount in template.usual], dtype=np.int64)
         self._static = _NEVER
         self._seen = 0
         self.hard: list[Evenness] = []
@@ -87,7 +90,7 @@ class Standing:
         self._seen = fleet.changes.now
 
     def _rebuild(self) -> None:
-        fleet, template, profile = self.fleet, self.template, self.profile
+        fleet, template = self.fleet, self.template
         fleet.know(template)
         fleet.order()
         self._static = fleet.static
@@ -99,9 +102,8 @@ class Standing:
             & filters.ready_hosts(fleet)
             & filters.wanted_hosts(fleet, template)
         )
-        self._images = scores.images(fleet, template) * profile.weight_images
-        always = (self._images + profile.weight_balance * FULL) << ORDER_BITS
-        self._always = np.where(self.allowed, always, _NOWHERE)
+        self._images = scores.images(fleet, template) * self.profile.weight_images
+        self._always = np.where(self.allowed, self._images << ORDER_BITS, _NOWHERE)
         self._workload = fleet.tally(OfWorkload(template.workload)) if template.workload else None
         hard = [rule for rule in template.spread if rule.hard]
         soft = [rule for rule in template.spread if not rule.hard]
@@ -121,16 +123,18 @@ class Standing:
 
     def _work_out(self, slots: Numbers | None) -> None:
         """Scores and feasibility by rows of the hosts alone. Many small arrays: each step counts."""
-        fleet, profile = self.fleet, self.profile
-        used, total = fleet.rows(slots, RESOURCES + len(self._asks))
-        shares = scores.shares(used, total, self._usual)
-        local = scores.fit(shares, self._table)
-        local *= profile.weight_fit
-        local -= profile.weight_balance * scores.imbalance(shares)
+        used, total = self.fleet.rows(slots, RESOURCES + len(self._asks))
         every = slice(None) if slots is None else slots
+        shares = scores.shares(used, total, self._usual)
+        cpu, memory = self._table.take(shares)
+        keys = (cpu + memory) >> 1
+        keys *= self._weight_fit
+        cpu, memory = shares
+        keys += self._balance[cpu - memory]
         if self._workload is not None:
-            local += profile.weight_workload * scores.fewer(self._workload.data[every])
-        keys = (local << ORDER_BITS) + used[ORDER] + self._always[every]
+            keys += self._fewer.take(self._workload.data[every], mode="clip")
+        keys += used[ORDER]
+        keys += self._always[every]
         self._keys[every] = np.where(filters.fits(used, total, self._asks), keys, _NOWHERE)
 
     def _meet_neighbours(self) -> None:
@@ -190,11 +194,12 @@ class Standing:
         Made with every pod that is placed: plain numbers are quicker than arrays of one.
         """
         fleet, profile = self.fleet, self.profile
-        used, total = fleet.used.data[:RESOURCES, slot], fleet.total.data[:RESOURCES, slot]
-        cpu, memory = (
-            scores.share(used.item(row), total.item(row), usual)
-            for row, usual in zip((CPU_LOAD, MEMORY_LOAD), self.template.usual, strict=True)
-        )
+        used, total = fleet.used.data, fleet.total.data
+        usual_cpu, usual_memory = self.template.usual
+        cpu = (used.item(CPU_LOAD, slot) + FULL * usual_cpu) // total.item(CPU_LOAD, slot)
+        memory = used.item(MEMORY_LOAD, slot) + FULL * usual_memory
+        memory //= total.item(MEMORY_LOAD, slot)
+        cpu, memory = min(cpu, FULL), min(memory, FULL)
         fit = (self._table.item(cpu) + self._table.item(memory)) // 2
         found = {
             "fit": profile.weight_fit * fit,
