@@ -93,7 +93,7 @@ def _short_of(standing: Standing, left: Flags) -> list[Against]:
         found.append(Against("Too many pods", detail, np.flatnonzero(full), "fit", "too many pods"))
     for name, amount in standing.template.requests:
         resource = fleet.resource(name)
-        free = resource.total.data - resource.used.data
+        free = resource.free.data
         short = left & (free < amount)
         if short.any():
             detail = f"needs {shown(name, amount)}, free {_span(name, np.maximum(free[short], 0))}"

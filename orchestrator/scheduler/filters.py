@@ -13,8 +13,8 @@ from orchestrator.api.names import TAINT_UNSCHEDULABLE
 from orchestrator.api.types.node import Taint
 from orchestrator.reconcile.affinity import Terms
 from orchestrator.reconcile.tolerations import tolerated
-from orchestrator.scheduler.columns import Flags, Numbers, chosen
-from orchestrator.scheduler.fleet import RESOURCES, Fleet
+from orchestrator.scheduler.columns import Flags, chosen
+from orchestrator.scheduler.fleet import FREE, Fleet
 from orchestrator.scheduler.requests import ports_clash
 from orchestrator.scheduler.templates import Template
 
@@ -107,11 +107,5 @@ def portless(fleet: Fleet, template: Template) -> list[int]:
 def roomy(fleet: Fleet, template: Template) -> Flags:
     """Hosts on which one more such pod fits: number of pods, and every resource it asks for."""
     asks = fleet.asks(template)
-    used, total = fleet.rows(None, RESOURCES + len(asks))
-    return fits(used, total, asks)
-
-
-def fits(used: Numbers, total: Numbers, asks: Numbers) -> Flags:
-    """The same of some hosts, with `Fleet.rows` of them, and `Fleet.asks`."""
-    found: Flags = np.logical_and.reduce(used[RESOURCES:] + asks <= total[RESOURCES:])
+    found: Flags = np.logical_and.reduce(fleet.state.data[FREE : FREE + len(asks)] >= asks)
     return found

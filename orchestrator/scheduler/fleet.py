@@ -5,15 +5,14 @@ has decided at once, before the decision is written, so that the next decision c
 `static` changes with the hosts themselves, `changes` names the slots on which pods came or went:
 what was worked out for a template is brought up to date from these.
 
-What pods use is one array of hosts by rows, and what hosts have another with the same rows, so that
-a pod that comes is one addition, and all that decides about some hosts is read at once:
+All that changes with pods is one array, by rows and slots: a pod that comes is one addition, and
+what decides about some hosts is read at once. Its rows:
 
-row                 used                                 total
-`ORDER`             order of equals: fewer pods, name    -
-`CPU_LOAD`,         cpu and memory, with the usual       what the host has, at least 1
-`MEMORY_LOAD`       amount for pods that do not say,
-                    `FULL` times
-`RESOURCES`, ...    number of pods, cpu, memory, others  what the host has
+`ORDER`                     order of equals: fewer pods, then the earlier name
+`CPU_LOAD`, `MEMORY_LOAD`   what pods use, with the usual amount of those that do not say; `FULL` times
+`CPU_MOST`, `MEMORY_MOST`   what the host has of these, at least 1
+`FREE` and the next two     how many more pods may come, free cpu, free memory; below 0 if overfull
+the others                  what pods use of these; then each further resource, free and used
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +26,7 @@ from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.scheduler.changes import Changes
 from orchestrator.scheduler.columns import Block, Column, LabelColumn, Numbers
 from orchestrator.scheduler.hosts import Host
-from orchestrator.scheduler.requests import CPU, MEMORY, PODS, HostPort
+from orchestrator.scheduler.requests import CPU, MEMORY, PODS, Amounts, HostPort
 from orchestrator.scheduler.rules import Role, Rules
 from orchestrator.scheduler.tallies import Known, Places, Rule, Tally
 from orchestrator.scheduler.templates import Template
@@ -43,7 +42,10 @@ FULL: Final = 10_000
 ORDER: Final = 0
 CPU_LOAD: Final = 1
 MEMORY_LOAD: Final = 2
-RESOURCES: Final = 3
+CPU_MOST: Final = 3
+MEMORY_MOST: Final = 4
+FREE: Final = 5
+_FIRST: Final = (PODS, CPU, MEMORY)
 _FIRST_SIZE: Final = 16
 _NOT_ASKED: Final = -(1 << 62)
 """In place of an amount: there is always room for that."""
@@ -72,11 +74,19 @@ class Placed:
 
 @dataclass(slots=True)
 class Resource:
-    """One resource of all hosts: what they have, and what pods ask for; its row in both arrays."""
+    """One resource of all hosts.
 
-    row: int
-    total: Column
+    Attributes:
+        rows: of the next two in `Fleet.state`.
+        free: what is left; below 0 where pods ask for more than there is.
+        used: what pods ask for.
+        total: what hosts have.
+    """
+
+    rows: tuple[int, int]
+    free: Column
     used: Column
+    total: Column
 
 
 class Fleet:
@@ -87,9 +97,9 @@ class Fleet:
         hosts: by slot; None where it is free.
         live, ready, cordoned: 0 or 1 by slot.
         taints: index into `taint_sets`.
-        used, total: see the module.
+        state: see the module.
         resources: by name; of PODS the number of pods.
-        levels: what pods use, in the rows of `used`, by their priority.
+        levels: what pods of one priority add to `state`, by the priority.
         static: grows with every change of a host.
         changes: slots on which pods came or went.
     """
@@ -102,10 +112,13 @@ class Fleet:
         self.cordoned = Column(_FIRST_SIZE)
         self.taints = Column(_FIRST_SIZE)
         self.taint_sets: list[tuple[Taint, ...]] = [()]
-        self.used = Block(_FIRST_SIZE, RESOURCES)
-        self.total = Block(_FIRST_SIZE, CPU_LOAD)
-        self._most_load = {CPU: self.total.row(1), MEMORY: self.total.row(1)}
-        self.resources: dict[str, Resource] = {}
+        self.state = Block(_FIRST_SIZE, CPU_MOST)
+        self._most = {CPU: self.state.row(1), MEMORY: self.state.row(1)}
+        free, used = ([self.state.row() for _ in _FIRST] for _ in range(2))
+        self.resources = {
+            name: Resource((FREE + index, FREE + len(_FIRST) + index), *both, Column(_FIRST_SIZE))
+            for index, (name, *both) in enumerate(zip(_FIRST, free, used, strict=True))
+        }
         self.levels: dict[int, Block] = {}
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         self.static = 0
@@ -119,9 +132,7 @@ class Fleet:
         self._on: dict[str, dict[Uid, Placed]] = {}
         self._by_importance: dict[str, list[Placed]] = {}
         self._free = list(range(_FIRST_SIZE))[::-1]
-        self.pods = self.resource(PODS).used
-        self.resource(CPU)
-        self.resource(MEMORY)
+        self.pods = self.resources[PODS].used
 
     # ------------------------------------------------------------ hosts
 
@@ -145,12 +156,7 @@ class Fleet:
         if host.taints not in self.taint_sets:
             self.taint_sets.append(tuple(host.taints))
         self.taints.data[slot] = self.taint_sets.index(tuple(host.taints))
-        for name, amount in host.allocatable.items():
-            self.resource(name).total.data[slot] = amount
-        for name in self.resources.keys() - host.allocatable.keys():
-            self.resources[name].total.clear(slot)
-        for name, most in self._most_load.items():
-            most.data[slot] = max(1, host.allocatable.get(name, 0))
+        self._set_amounts(slot, host.allocatable)
         for key, column in self._labels.items():
             column.set(slot, host.labels.get(key))
         for image, sizes in self._images.items():
@@ -168,11 +174,20 @@ class Fleet:
         for placed in self._on.get(name, {}).values():
             self._add(slot, placed, -1)
         self.hosts[slot] = None
-        for column in (*self._hosts_columns(), *self.total.columns):
+        self._set_amounts(slot, {})
+        for column in self._hosts_columns():
             column.clear(slot)
         self._free.append(slot)
         self._ranked = False
         self.static += 1
+
+    def _set_amounts(self, slot: int, amounts: Amounts) -> None:
+        for name in amounts.keys() | self.resources.keys():
+            resource = self.resource(name)
+            resource.total.data[slot] = amounts.get(name, 0)
+            resource.free.data[slot] = resource.total.data[slot] - resource.used.data[slot]
+        for name, most in self._most.items():
+            most.data[slot] = max(1, amounts.get(name, 0))
 
     def _take(self, name: str) -> int:
         if not self._free:
@@ -180,7 +195,7 @@ class Fleet:
             self.hosts.extend([None] * (size - before))
             for column in (*self._hosts_columns(), *self._rules.tallies()):
                 column.grow(size)
-            for block in (self.used, self.total, *self.levels.values()):
+            for block in (self.state, *self.levels.values()):
                 block.grow(size)
             self._free = list(range(before, size))[::-1]
         slot = self._free.pop()
@@ -189,8 +204,9 @@ class Fleet:
         return slot
 
     def _hosts_columns(self) -> Iterable[Column]:
-        """Those that stand alone."""
+        """Those that change with hosts only."""
         yield from (self.live, self.ready, self.cordoned, self.taints, self._rank)
+        yield from (resource.total for resource in self.resources.values())
         yield from self._labels.values()
         yield from self._images.values()
 
@@ -203,9 +219,13 @@ class Fleet:
         """One resource; of one that no host has every total is 0."""
         found = self.resources.get(name)
         if found is None:
+            row = len(self.state)
             for level in self.levels.values():
                 level.row()
-            found = Resource(len(self.used), self.total.row(), self.used.row())
+                level.row()
+            found = Resource(
+                (row, row + 1), self.state.row(), self.state.row(), Column(self.size)
+            )
             self.resources[name] = found
         return found
 
@@ -236,22 +256,15 @@ class Fleet:
                 self._rank.data[self.slots[name]] = place
             most_pods, most_rank = (1 << COUNT_BITS) - 1, (1 << RANK_BITS) - 1
             fewer = (most_pods - self.pods.data) << RANK_BITS
-            self.used.data[ORDER] = fewer + most_rank - self._rank.data
+            self.state.data[ORDER] = fewer + most_rank - self._rank.data
             self._ranked = True
         return self._rank
 
     def order(self) -> Numbers:
         """How equals are told apart, by slot: more for fewer pods, then for the earlier name."""
         self.rank()
-        found: Numbers = self.used.data[ORDER]
+        found: Numbers = self.state.data[ORDER]
         return found
-
-    def rows(self, slots: Numbers | None, height: int) -> tuple[Numbers, Numbers]:
-        """The first rows of `used` and `total` for some hosts, or all."""
-        used, total = self.used.data[:height], self.total.data[:height]
-        if slots is None:
-            return used, total
-        return used.take(slots, axis=1), total.take(slots, axis=1)
 
     # ------------------------------------------------------------ pods
 
@@ -304,7 +317,7 @@ class Fleet:
         template = placed.template
         known = self.know(template)
         asks = known.asks if sign > 0 else -known.asks
-        for block in (self.used, known.level):
+        for block in (self.state, known.level):
             column = block.data[: len(asks), slot]
             column += asks
         for tally, weight in known.leaving if placed.leaving else known.staying:
@@ -343,26 +356,28 @@ class Fleet:
         """What is kept of a template, from now on."""
         known = self._rules.known(template)
         if known is None:
-            rows = [(self.resource(name).row, amount) for name, amount in template.requests]
-            asks = np.zeros(len(self.used), dtype=np.int64)
+            asked = [(self.resource(name), amount) for name, amount in template.requests]
+            asks = np.zeros(len(self.state), dtype=np.int64)
             asks[ORDER] = -1 << RANK_BITS
             asks[CPU_LOAD], asks[MEMORY_LOAD] = (FULL * amount for amount in template.usual)
-            for row, amount in [(RESOURCES, 1), *rows]:
-                asks[row] += amount
+            for resource, amount in [(self.resources[PODS], 1), *asked]:
+                free, used = resource.rows
+                asks[free] -= amount
+                asks[used] += amount
             level = self.levels.get(template.priority)
             if level is None:
-                level = self.levels[template.priority] = Block(self.size, len(self.used))
-            known = Known(asks, asks[RESOURCES:].tolist(), level)
+                level = self.levels[template.priority] = Block(self.size, len(self.state))
+            known = Known(asks, level)
             self._rules.know(template, known, self.size)
         return known
 
     def asks(self, template: Template) -> Numbers:
-        """What there must be room for, by row from `RESOURCES`, as a column of an array."""
-        asks = {self.resource(name).row: amount for name, amount in template.requests}
-        asks[RESOURCES] = max(1, asks.get(RESOURCES, 0))
-        found: Numbers = np.full((max(asks) + 1 - RESOURCES, 1), _NOT_ASKED, dtype=np.int64)
+        """What must be free, by row from `FREE`, as a column of an array."""
+        asks = {self.resource(name).rows[0]: amount for name, amount in template.requests}
+        asks[FREE] = max(1, asks.get(FREE, 0))
+        found: Numbers = np.full((max(asks) + 1 - FREE, 1), _NOT_ASKED, dtype=np.int64)
         for row, amount in asks.items():
-            found[row - RESOURCES] = amount
+            found[row - FREE] = amount
         return found
 
     def tally(self, rule: Rule) -> Tally:

@@ -9,9 +9,9 @@ DefaultPreemption. As there, not every host is tried: those come first where the
 least important and fewest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from functools import cache
 from typing import Final, Protocol
 
 import numpy as np
@@ -20,8 +20,9 @@ from orchestrator.api.labels import Selector, from_view
 from orchestrator.api.types.policy import PodDisruptionBudget
 from orchestrator.kit.ids import Uid
 from orchestrator.reconcile.snapshot import view_as
-from orchestrator.scheduler.fleet import ORDER_BITS, RANK_BITS, RESOURCES, Fleet, Placed
+from orchestrator.scheduler.fleet import FREE, ORDER_BITS, RANK_BITS, Placed
 from orchestrator.scheduler.standing import Standing
+from orchestrator.scheduler.templates import Template
 from orchestrator.store.objects import StoredObject
 
 TRIED: Final = 64
@@ -75,9 +76,17 @@ def budgets_of(items: Iterable[StoredObject]) -> list[Budget]:
 def find(standing: Standing, budgets: Sequence[Budget]) -> Preemption | None:
     """The best host for a pod that fits nowhere, after `Standing.refresh`; None without one."""
     simple = not standing.hard and not standing.neighbours.rules and not standing.template.ports
+    tried = candidates(standing, TRIED if simple else TRIED_WITH_RULES)
+
+    @cache
+    def changes(template: Template) -> list[int]:
+        height = len(tried[0][1])
+        asks: list[int] = standing.fleet.know(template).asks[FREE : FREE + height].tolist()
+        return asks + [0] * (height - len(asks))
+
     best: tuple[tuple[object, ...], Preemption] | None = None
-    for slot, room in candidates(standing, TRIED if simple else TRIED_WITH_RULES):
-        trial: Trial = Amounts(standing.fleet, room) if simple else Whole(standing, slot)
+    for slot, room in tried:
+        trial: Trial = Amounts(changes, room) if simple else Whole(standing, slot)
         found = _on_host(standing, slot, trial, budgets)
         if found is None:
             continue
@@ -91,21 +100,21 @@ def candidates(standing: Standing, most: int) -> list[tuple[int, list[int]]]:
     """Hosts where pushing pods aside may help, the most promising first.
 
     Returns:
-        Slots, and what would be left there beside the pod without all less important ones: by row
-        of resources, more than there can be of those that it does not ask for.
+        Slots, and what would be free there beside the pod without all less important ones: by row
+        from `FREE`, of what it does not ask for more than there can be.
     """
     fleet, template = standing.fleet, standing.template
     lower = sorted(priority for priority in fleet.levels if priority < template.priority)
     asks = fleet.asks(template)
-    used, total = fleet.rows(None, RESOURCES + len(asks))
-    room = total[RESOURCES:] - used[RESOURCES:] - asks
+    rows = slice(FREE, FREE + len(asks))
+    room = fleet.state.data[rows] - asks
     touched = np.full(fleet.size, -1, dtype=np.int64)
     pods = np.zeros(fleet.size, dtype=np.int64)
     for index, priority in enumerate(lower):
-        level = fleet.levels[priority].data[RESOURCES : RESOURCES + len(asks)]
+        level = fleet.levels[priority].data[rows]
         open_yet = touched < 0
-        pods += np.where(open_yet, level[0], 0)
-        room += level
+        pods -= np.where(open_yet, level[0], 0)
+        room -= level
         touched[open_yet & np.logical_and.reduce(room >= 0) & (pods > 0)] = index
     slots = np.flatnonzero(standing.allowed & (touched >= 0))
     order = (touched << ORDER_BITS) + (pods << RANK_BITS) + fleet.rank().data
@@ -135,12 +144,12 @@ class Amounts:
     """A trial in which only resources count.
 
     Args:
-        fleet: the hosts.
+        changes: what a pod of a template changes, in the rows of `room`.
         room: of the host; see `candidates`.
     """
 
-    def __init__(self, fleet: Fleet, room: list[int]) -> None:
-        self._fleet = fleet
+    def __init__(self, changes: Callable[[Template], list[int]], room: list[int]) -> None:
+        self._changes = changes
         self._room = room
 
     def begin(self, pods: Sequence[Placed]) -> bool:
@@ -150,8 +159,8 @@ class Amounts:
 
     def spare(self, pod: Placed) -> bool:
         """See `Trial`."""
-        amounts = self._fleet.know(pod.template).amounts[: len(self._room)]
-        left = [have - amount for have, amount in zip_longest(self._room, amounts, fillvalue=0)]
+        changes = self._changes(pod.template)
+        left = [have + change for have, change in zip(self._room, changes, strict=True)]
         if min(left) < 0:
             return False
         self._room = left

@@ -7,30 +7,29 @@ ImageLocality, and their normalising.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from orchestrator.reconcile.tolerations import tolerated
 from orchestrator.scheduler.columns import Flags, Numbers
 from orchestrator.scheduler.filters import whole_term
-from orchestrator.scheduler.fleet import CPU_LOAD, FULL, RESOURCES, Fleet
+from orchestrator.scheduler.fleet import CPU_LOAD, CPU_MOST, FREE, FULL, Fleet
 from orchestrator.scheduler.templates import Template
 
 _SMALL_IMAGE: Final = 23 * 1024 * 1024
 _BIG_IMAGE: Final = 1000 * 1024 * 1024
 
 
-def shares(used: Numbers, total: Numbers, usual: Numbers) -> Numbers:
+def shares(state: Numbers, usual: Numbers) -> Numbers:
     """Used parts of cpu and memory (two rows) with the pod on the host, 0 to `FULL`.
 
     Args:
-        used: `Fleet.rows` of the hosts.
-        total: the same.
+        state: of hosts, as in `Fleet.state`.
         usual: the template's, as a column of an array, `FULL` times.
     """
-    found = used[CPU_LOAD:RESOURCES] + usual
-    found //= total[CPU_LOAD:RESOURCES]
+    found = state[CPU_LOAD:CPU_MOST] + usual
+    found //= state[CPU_MOST:FREE]
     return np.minimum(found, FULL, out=found)
 
 
@@ -44,8 +43,15 @@ def shape_table(shape: Sequence[tuple[int, int]]) -> Numbers:
     return np.floor(np.interp(np.arange(FULL + 1), used, good)).astype(np.int64)
 
 
-LEAST: Final = shape_table(((0, 10), (100, 0)))
-MOST: Final = shape_table(((0, 0), (100, 10)))
+LEAST: Final = FULL - np.arange(FULL + 1)
+MOST: Final = np.arange(FULL + 1)
+
+
+@lru_cache(64)
+def straight_table(fit: Literal["least", "most"], weight: int) -> Numbers:
+    """By the used parts of cpu and memory together, where the way in between does not matter."""
+    together = np.arange(2 * FULL + 1)
+    return (2 * FULL - together if fit == "least" else together) // 2 * weight
 
 
 @lru_cache(64)

@@ -16,11 +16,13 @@ from orchestrator.scheduler.columns import NONE, Flags, Numbers
 from orchestrator.scheduler.domains import Evenness, Neighbours
 from orchestrator.scheduler.fleet import (
     CPU_LOAD,
+    CPU_MOST,
+    FREE,
     FULL,
     MEMORY_LOAD,
+    MEMORY_MOST,
     ORDER,
     ORDER_BITS,
-    RESOURCES,
     Fleet,
 )
 from orchestrator.scheduler.relative import ByZone, Even, Graded, Scorer, Wished
@@ -54,12 +56,14 @@ class Standing:
         self.fleet = fleet
         self.template = template
         self.profile = profile
-        self._table = {
-            "least": scores.LEAST,
-            "most": scores.MOST,
-            "ratio": scores.shape_table(profile.shape),
-        }[profile.fit]
-        self._weight_fit = profile.weight_fit << ORDER_BITS
+        weight = profile.weight_fit << ORDER_BITS
+        match profile.fit:
+            case "ratio":
+                self._table = scores.shape_table(profile.shape)
+                self._straight = None
+            case "least" | "most":
+                self._table = scores.LEAST if profile.fit == "least" else scores.MOST
+                self._straight = scores.straight_table(profile.fit, weight)
         self._balance = scores.balance_table(profile.weight_balance << ORDER_BITS)
         self._fewer = scores.fewer_table(profile.weight_workload << ORDER_BITS)
         self._usual = np.array([[FULL * amount] for amount in template.usual], dtype=np.int64)
@@ -123,19 +127,25 @@ class Standing:
 
     def _work_out(self, slots: Numbers | None) -> None:
         """Scores and feasibility by rows of the hosts alone. Many small arrays: each step counts."""
-        used, total = self.fleet.rows(slots, RESOURCES + len(self._asks))
+        state = self.fleet.state.data[: FREE + len(self._asks)]
         every = slice(None) if slots is None else slots
-        shares = scores.shares(used, total, self._usual)
-        cpu, memory = self._table.take(shares)
-        keys = (cpu + memory) >> 1
-        keys *= self._weight_fit
-        cpu, memory = shares
-        keys += self._balance[cpu - memory]
+        if slots is not None:
+            state = state.take(slots, axis=1)
+        cpu, memory = shares = scores.shares(state, self._usual)
+        keys = self._balance[cpu - memory]
+        if self._straight is not None:
+            keys += self._straight[cpu + memory]
+        else:
+            cpu, memory = self._table.take(shares)
+            keys += ((cpu + memory) >> 1) * (self.profile.weight_fit << ORDER_BITS)
         if self._workload is not None:
             keys += self._fewer.take(self._workload.data[every], mode="clip")
-        keys += used[ORDER]
+        keys += state[ORDER]
         keys += self._always[every]
-        self._keys[every] = np.where(filters.fits(used, total, self._asks), keys, _NOWHERE)
+        fits = state[FREE:] >= self._asks
+        if not fits.all():
+            keys = np.where(np.logical_and.reduce(fits), keys, _NOWHERE)
+        self._keys[every] = keys
 
     def _meet_neighbours(self) -> None:
         self.neighbours = Neighbours(self.fleet, self.template)
@@ -194,11 +204,11 @@ class Standing:
         Made with every pod that is placed: plain numbers are quicker than arrays of one.
         """
         fleet, profile = self.fleet, self.profile
-        used, total = fleet.used.data, fleet.total.data
+        state = fleet.state.data
         usual_cpu, usual_memory = self.template.usual
-        cpu = (used.item(CPU_LOAD, slot) + FULL * usual_cpu) // total.item(CPU_LOAD, slot)
-        memory = used.item(MEMORY_LOAD, slot) + FULL * usual_memory
-        memory //= total.item(MEMORY_LOAD, slot)
+        cpu = (state.item(CPU_LOAD, slot) + FULL * usual_cpu) // state.item(CPU_MOST, slot)
+        memory = state.item(MEMORY_LOAD, slot) + FULL * usual_memory
+        memory //= state.item(MEMORY_MOST, slot)
         cpu, memory = min(cpu, FULL), min(memory, FULL)
         fit = (self._table.item(cpu) + self._table.item(memory)) // 2
         found = {

@@ -159,19 +159,17 @@ class Known:
     """What is kept of a template that is in use.
 
     Attributes:
-        asks: what a pod of it adds to `Fleet.used`, by row.
-        amounts: those of the resources among these.
+        asks: what a pod of it adds to `Fleet.state`, by row.
         level: what the pods of its priority use, in the same rows.
         staying: (tally, weight) that a pod counts in.
         leaving: the same of a pod that is being deleted.
         there: how many of its pods stay and leave, by slot.
     """
 
-    __slots__ = ("amounts", "asks", "leaving", "level", "staying", "there")
+    __slots__ = ("asks", "leaving", "level", "staying", "there")
 
-    def __init__(self, asks: Numbers, amounts: list[int], level: Block) -> None:
+    def __init__(self, asks: Numbers, level: Block) -> None:
         self.asks = asks
-        self.amounts = amounts
         self.level = level
         self.staying: list[tuple[Tally, int]] = []
         self.leaving: list[tuple[Tally, int]] = []
