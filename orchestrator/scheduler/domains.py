@@ -30,7 +30,7 @@ class Neighbours:
 
     def __init__(self, fleet: Fleet, template: Template) -> None:
         self._fleet = fleet
-        self._known = fleet.terms_known
+        self._known = fleet.rules.terms_known
         self._attracts = template.attracts
         self._together = (
             fleet.tally(Matching(tuple(term.matcher for term in template.attracts)))
@@ -66,13 +66,13 @@ class Neighbours:
     @property
     def stale(self) -> bool:
         """Whether it has to be made anew."""
-        return self._known != self._fleet.terms_known
+        return self._known != self._fleet.rules.terms_known
 
     def _owners(self, template: Template, role: Role) -> list[tuple[str, Tally, int]]:
         """Rules of others about such pods: topology, who has them, weight."""
         return [
             (tally.rule.term.topology, tally, tally.rule.term.weight)
-            for tally in self._fleet.owners_about(role, template)
+            for tally in self._fleet.rules.owners_about(role, template)
             if isinstance(tally.rule, Owning)
         ]
 

@@ -102,6 +102,7 @@ class Fleet:
         levels: what pods of one priority add to `state`, by the priority.
         static: grows with every change of a host.
         changes: slots on which pods came or went.
+        rules: about other pods, and what counts for them.
     """
 
     def __init__(self, namespaces: NamespaceLabels | None = None) -> None:
@@ -123,7 +124,7 @@ class Fleet:
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}
         self.static = 0
         self.changes = Changes()
-        self._rules = Rules(namespaces or {})
+        self.rules = Rules(namespaces or {})
         self._rank = Column(_FIRST_SIZE)
         self._ranked = True
         self._labels: dict[str, LabelColumn] = {}
@@ -193,7 +194,7 @@ class Fleet:
         if not self._free:
             before, size = self.size, self.size + max(_FIRST_SIZE, self.size // 4)
             self.hosts.extend([None] * (size - before))
-            for column in (*self._hosts_columns(), *self._rules.tallies()):
+            for column in (*self._hosts_columns(), *self.rules.tallies()):
                 column.grow(size)
             for block in (self.state, *self.levels.values()):
                 block.grow(size)
@@ -315,16 +316,18 @@ class Fleet:
 
     def _add(self, slot: int, placed: Placed, sign: int) -> None:
         template = placed.template
-        known = self.know(template)
+        known = self.rules.known.get(template) or self.know(template)
         asks = known.asks if sign > 0 else -known.asks
         for block in (self.state, known.level):
             column = block.data[: len(asks), slot]
             column += asks
         for tally, weight in known.leaving if placed.leaving else known.staying:
             tally.add(slot, sign * weight, self.static)
-        counts = known.there.setdefault(slot, [0, 0])
+        counts = known.there.get(slot)
+        if counts is None:
+            counts = known.there[slot] = [0, 0]
         counts[placed.leaving] += sign
-        if counts == [0, 0]:
+        if sign < 0 and not any(counts):
             del known.there[slot]
         for port in template.ports:
             self._take_port(slot, port, sign)
@@ -345,16 +348,11 @@ class Fleet:
     @property
     def namespaces(self) -> NamespaceLabels:
         """The labels of all namespaces."""
-        return self._rules.namespaces
-
-    @property
-    def terms_known(self) -> int:
-        """Grows when a rule that pods have about others comes or goes."""
-        return self._rules.terms_known
+        return self.rules.namespaces
 
     def know(self, template: Template) -> Known:
         """What is kept of a template, from now on."""
-        known = self._rules.known(template)
+        known = self.rules.known.get(template)
         if known is None:
             asked = [(self.resource(name), amount) for name, amount in template.requests]
             asks = np.zeros(len(self.state), dtype=np.int64)
@@ -368,7 +366,7 @@ class Fleet:
             if level is None:
                 level = self.levels[template.priority] = Block(self.size, len(self.state))
             known = Known(asks, level)
-            self._rules.know(template, known, self.size)
+            self.rules.know(template, known, self.size)
         return known
 
     def asks(self, template: Template) -> Numbers:
@@ -382,7 +380,7 @@ class Fleet:
 
     def tally(self, rule: Rule) -> Tally:
         """How many pods the rule is about, by host; kept up to date from now on."""
-        return self._rules.tally(rule, self.size)
+        return self.rules.tally(rule, self.size)
 
     def places(self, tally: Tally, key: str) -> Places:
         """The sums of a tally over the values of a label; kept up to date till hosts change."""
@@ -391,21 +389,17 @@ class Fleet:
 
     def set_namespace(self, name: str, labels: Mapping[str, str]) -> bool:
         """A namespace's labels changed; returns whether a rule looks at them."""
-        found = self._rules.set_namespace(name, labels)
+        found = self.rules.set_namespace(name, labels)
         self.static += found
         return found
 
     def owners(self, role: Role) -> list[Tally]:
         """The tallies of all rules that pods have in that role."""
-        return self._rules.owners(role)
-
-    def owners_about(self, role: Role, template: Template) -> list[Tally]:
-        """Those of these whose rule means such pods."""
-        return self._rules.owners_about(role, template)
+        return self.rules.owners(role)
 
     def forget(self, in_use: Callable[[Template], bool]) -> None:
         """Drops what is kept of templates without pods that are not in use, and their rules."""
-        self._rules.forget(in_use)
+        self.rules.forget(in_use)
         self.static += 1
 
 

@@ -24,13 +24,14 @@ class Rules:
     Attributes:
         terms_known: grows when a rule that pods have comes or goes.
         namespaces: their labels.
+        known: what is kept of each template.
     """
 
     def __init__(self, namespaces: NamespaceLabels) -> None:
         self.terms_known = 0
         self.namespaces: dict[str, Mapping[str, str]] = dict(namespaces)
         self._tallies: dict[Rule, Tally] = {}
-        self._known: dict[Template, Known] = {}
+        self.known: dict[Template, Known] = {}
         self._templates: dict[Trait, list[Template]] = defaultdict(list)
         self._about: dict[Trait | None, list[Tally]] = defaultdict(list)
         self._owners: dict[tuple[str, Trait | None], list[Tally]] = defaultdict(list)
@@ -38,10 +39,6 @@ class Rules:
     def tallies(self) -> Iterable[Tally]:
         """All of them."""
         return self._tallies.values()
-
-    def known(self, template: Template) -> Known | None:
-        """What is kept of a template; None when it is not known."""
-        return self._known.get(template)
 
     def know(self, template: Template, known: Known, size: int) -> None:
         """A template is known from now on.
@@ -51,7 +48,7 @@ class Rules:
             known: what is kept of it, without tallies.
             size: of new tallies.
         """
-        self._known[template] = known
+        self.known[template] = known
         mine = traits(template)
         for trait in mine:
             self._templates[trait].append(template)
@@ -71,12 +68,12 @@ class Rules:
             self._file(tally)
             wanted = rule.traits
             found = (
-                self._known
+                self.known
                 if wanted is None
                 else [one for trait in wanted for one in self._templates.get(trait, ())]
             )
             for template in found:
-                self._count(template, self._known[template], tally)
+                self._count(template, self.known[template], tally)
         return tally
 
     def _file(self, tally: Tally) -> None:
@@ -128,17 +125,17 @@ class Rules:
 
     def forget(self, in_use: Callable[[Template], bool]) -> None:
         """Drops what is kept of templates without pods that are not in use, and their rules."""
-        for template in [t for t, k in self._known.items() if not k.there and not in_use(t)]:
-            del self._known[template]
+        for template in [t for t, k in self.known.items() if not k.there and not in_use(t)]:
+            del self.known[template]
         kept = {
-            Owning(role, term) for t in self._known for role in ROLES for term in getattr(t, role)
+            Owning(role, term) for t in self.known for role in ROLES for term in getattr(t, role)
         }
         self._tallies = {
             rule: tally for rule, tally in self._tallies.items() if rule in kept
         }  # others are made again when they are asked for
         for index in (self._templates, self._about, self._owners):
             index.clear()
-        for template in self._known:
+        for template in self.known:
             for trait in traits(template):
                 self._templates[trait].append(template)
         for tally in self._tallies.values():
@@ -149,7 +146,7 @@ class Rules:
     def _count_all(self) -> None:
         """What templates count in anew, in tallies that are empty."""
         self.terms_known += 1
-        for template, known in self._known.items():
+        for template, known in self.known.items():
             known.staying.clear()
             known.leaving.clear()
             for trait in (*traits(template), _ANY):
