@@ -156,7 +156,7 @@ class Evenness:
         number = len(self._column.values)
         self._places = np.flatnonzero(np.bincount(codes, minlength=number + 1)[NONE + 1 :]) + 1
         tally = fleet.tally(Matching((rule.matcher,)))
-        self._sums = tally.sums((template, rule), fleet.static, number, lambda: codes)
+        self._sums = tally.sums((template, rule), fleet.static, number, codes)
         self._own = int(rule.matcher.matches(template.namespace, template.labels, fleet.namespaces))
 
     def allowed(self) -> Flags:

@@ -22,7 +22,6 @@ _UNSCHEDULABLE: Final = Taint(key=TAINT_UNSCHEDULABLE, effect="NoSchedule")
 _HARD: Final = frozenset({"NoSchedule", "NoExecute"})
 
 
-
 def open_hosts(fleet: Fleet, template: Template) -> Flags:
     """Hosts that are not cordoned, or all for a pod that bears that."""
     if tolerated(template.tolerations, _UNSCHEDULABLE):

@@ -9,7 +9,7 @@ All that changes with pods is one array, by rows and slots: a pod that comes is 
 what decides about some hosts is read at once. Its rows:
 
 `ORDER`                     order of equals: fewer pods, then the earlier name
-`CPU_LOAD`, `MEMORY_LOAD`   what pods use, with the usual amount of those that do not say; `FULL` times
+`CPU_LOAD`, `MEMORY_LOAD`   what pods use, of those that do not say the usual; `FULL` times
 `CPU_MOST`, `MEMORY_MOST`   what the host has of these, at least 1
 `FREE` and the next two     how many more pods may come, free cpu, free memory; below 0 if overfull
 the others                  what pods use of these; then each further resource, free and used
@@ -117,8 +117,8 @@ class Fleet:
         self._most = {CPU: self.state.row(1), MEMORY: self.state.row(1)}
         free, used = ([self.state.row() for _ in _FIRST] for _ in range(2))
         self.resources = {
-            name: Resource((FREE + index, FREE + len(_FIRST) + index), *both, Column(_FIRST_SIZE))
-            for index, (name, *both) in enumerate(zip(_FIRST, free, used, strict=True))
+            name: Resource((FREE + i, FREE + len(_FIRST) + i), free[i], used[i], Column(self.size))
+            for i, name in enumerate(_FIRST)
         }
         self.levels: dict[int, Block] = {}
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}
@@ -224,9 +224,7 @@ class Fleet:
             for level in self.levels.values():
                 level.row()
                 level.row()
-            found = Resource(
-                (row, row + 1), self.state.row(), self.state.row(), Column(self.size)
-            )
+            found = Resource((row, row + 1), self.state.row(), self.state.row(), Column(self.size))
             self.resources[name] = found
         return found
 
@@ -271,7 +269,8 @@ class Fleet:
 
     def place(self, placed: Placed) -> None:
         """A pod is bound to a host; of one that is known already everything may have changed."""
-        self.take_away(placed.uid)
+        if placed.uid in self._pods:
+            self.take_away(placed.uid)
         self._pods[placed.uid] = placed
         self._on.setdefault(placed.node, {})[placed.uid] = placed
         self._by_importance.pop(placed.node, None)
@@ -384,8 +383,11 @@ class Fleet:
 
     def places(self, tally: Tally, key: str) -> Places:
         """The sums of a tally over the values of a label; kept up to date till hosts change."""
-        column = self.label(key)
-        return tally.sums(key, self.static, len(column.values), lambda: column.data)
+        found = tally.places.get(key)
+        if found is None or found.static != self.static:
+            column = self.label(key)
+            found = tally.sums(key, self.static, len(column.values), column.data)
+        return found
 
     def set_namespace(self, name: str, labels: Mapping[str, str]) -> bool:
         """A namespace's labels changed; returns whether a rule looks at them."""

@@ -227,9 +227,7 @@ def _on_host(
     return Preemption(name, tuple(pod for pod in lower if pod.uid in gone), len(broken))
 
 
-def _by_budget(
-    pods: list[Placed], budgets: Sequence[Budget]
-) -> tuple[list[Placed], list[Placed]]:
+def _by_budget(pods: list[Placed], budgets: Sequence[Budget]) -> tuple[list[Placed], list[Placed]]:
     """Pods whose budget their end would break, and the others; in their order."""
     if not budgets:
         return [], pods

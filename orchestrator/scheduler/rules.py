@@ -6,10 +6,19 @@ of a workload, or those that have a certain rule, and are found by that (`Trait`
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from orchestrator.scheduler.tallies import ROLES, Known, Matching, Owning, Rule, Tally, Trait, traits
+from orchestrator.scheduler.tallies import (
+    ROLES,
+    Known,
+    Matching,
+    Owning,
+    Rule,
+    Tally,
+    Trait,
+    traits,
+)
 from orchestrator.scheduler.templates import Template
 from orchestrator.scheduler.terms import NamespaceLabels
 
@@ -52,9 +61,7 @@ class Rules:
         mine = traits(template)
         for trait in mine:
             self._templates[trait].append(template)
-        for trait in (*mine, _ANY):
-            for tally in self._about.get(trait, ()):
-                self._count(template, known, tally)
+        self._count_in_all(template, known, mine)
         for rule in mine:
             if isinstance(rule, Owning) and rule not in self._tallies:
                 self.tally(rule, size)
@@ -85,6 +92,11 @@ class Rules:
             pairs = rule.term.matcher.pairs()
             for pair in (_ANY,) if pairs is None else pairs:
                 self._owners[rule.role, pair].append(tally)
+
+    def _count_in_all(self, template: Template, known: Known, mine: Sequence[Trait]) -> None:
+        for trait in (*mine, _ANY):
+            for tally in self._about.get(trait, ()):
+                self._count(template, known, tally)
 
     def _count(self, template: Template, known: Known, tally: Tally) -> None:
         weight = tally.rule.weight(template, self.namespaces)
@@ -149,9 +161,7 @@ class Rules:
         for template, known in self.known.items():
             known.staying.clear()
             known.leaving.clear()
-            for trait in (*traits(template), _ANY):
-                for tally in self._about.get(trait, ()):
-                    self._count(template, known, tally)
+            self._count_in_all(template, known, traits(template))
 
 
 def _by_namespace(rule: Rule) -> bool:

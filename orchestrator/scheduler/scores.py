@@ -30,7 +30,8 @@ def shares(state: Numbers, usual: Numbers) -> Numbers:
     """
     found = state[CPU_LOAD:CPU_MOST] + usual
     found //= state[CPU_MOST:FREE]
-    return np.minimum(found, FULL, out=found)
+    np.minimum(found, FULL, out=found)
+    return found
 
 
 def shape_table(shape: Sequence[tuple[int, int]]) -> Numbers:

@@ -126,7 +126,7 @@ class Standing:
         self._work_out(_ALL)
 
     def _work_out(self, slots: Numbers | None) -> None:
-        """Scores and feasibility by rows of the hosts alone. Many small arrays: each step counts."""
+        """What hosts decide by themselves; for a few hosts every step counts more than its size."""
         state = self.fleet.state.data[: FREE + len(self._asks)]
         every = slice(None) if slots is None else slots
         if slots is not None:
@@ -143,7 +143,7 @@ class Standing:
         keys += state[ORDER]
         keys += self._always[every]
         fits = state[FREE:] >= self._asks
-        if not fits.all():
+        if np.count_nonzero(fits) < fits.size:
             keys = np.where(np.logical_and.reduce(fits), keys, _NOWHERE)
         self._keys[every] = keys
 

@@ -5,7 +5,7 @@ where. Whether a pod counts depends on its template alone, so a placement costs 
 every tally that its template is in, and one for every label by whose places somebody sums it up.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,9 +138,7 @@ class Tally(Column):
                 if code != NONE:
                     places.sums[code] += weight
 
-    def sums(
-        self, key: Hashable, static: int, number: int, codes: Callable[[], Numbers]
-    ) -> Places:
+    def sums(self, key: Hashable, static: int, number: int, codes: Numbers) -> Places:
         """Its sums over some places, from now on kept up to date.
 
         Args:
@@ -151,7 +149,7 @@ class Tally(Column):
         """
         found = self.places.get(key)
         if found is None or found.static != static:
-            found = self.places[key] = Places(codes(), self.data, number, static)
+            found = self.places[key] = Places(codes, self.data, number, static)
         return found
 
 
