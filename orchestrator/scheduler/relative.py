@@ -19,8 +19,8 @@ from orchestrator.scheduler.tallies import Tally
 class Scorer(Protocol):
     """One of these scores."""
 
-    def score(self, keys: Numbers) -> Numbers:
-        """Right for feasible hosts only: those whose key is not below 0."""
+    def score(self, keys: Numbers) -> Numbers | None:
+        """Right for feasible hosts only: those whose key is not below 0; None for no difference."""
         ...
 
 
@@ -78,11 +78,11 @@ class Wished:
         self._neighbours = neighbours
         self._weight = weight << ORDER_BITS
 
-    def score(self, keys: Numbers) -> Numbers:
+    def score(self, keys: Numbers) -> Numbers | None:
         """See `Scorer`."""
         feasible = keys >= 0
         if not feasible.any():
-            return np.zeros(len(keys), dtype=np.int64)
+            return None
         return self._weight * scores.stretched(self._neighbours.wishes(), feasible)
 
 
@@ -101,13 +101,13 @@ class Even:
         self._all = bool(there.all())
         self._weight = weight << ORDER_BITS
 
-    def score(self, keys: Numbers) -> Numbers:
+    def score(self, keys: Numbers) -> Numbers | None:
         """See `Scorer`."""
         counted = keys >= 0
         if not self._all:
             counted &= self._there
         if not counted.any():
-            return np.zeros(len(keys), dtype=np.int64)
+            return None
         first, *others = self._rules
         cost = first.cost(counted)
         for rule in others:

@@ -231,8 +231,8 @@ class Standing:
         weighed: list[tuple[str, Numbers]] = []
         ranked = keys
         for name, scorer in self._scorers.items():
-            if scorer is not None:
-                score = scorer.score(keys)
+            score = scorer.score(keys) if scorer is not None else None
+            if score is not None:
                 weighed.append((name, score))
                 ranked = ranked + score
         self._weighed = weighed
