@@ -20,7 +20,10 @@ class Scorer(Protocol):
     """One of these scores."""
 
     def score(self, keys: Numbers) -> Numbers | None:
-        """Right for feasible hosts only: those whose key is not below 0; None for no difference."""
+        """Right for feasible hosts only: those whose key is not below 0. None for no difference.
+
+        Between 0 and the weight for all hosts, so that no sum of scores makes one feasible.
+        """
         ...
 
 

@@ -106,19 +106,19 @@ def images(fleet: Fleet, template: Template) -> Numbers:
 
 def most_is_full(raw: Numbers, highest: int) -> Numbers:
     """Normalised so that the highest of the feasible hosts gets `FULL`."""
-    return FULL * raw // highest if highest > 0 else np.zeros_like(raw)
+    return _bounded(FULL * raw // highest) if highest > 0 else np.zeros_like(raw)
 
 
 def least_is_full(raw: Numbers, highest: int) -> Numbers:
     """Normalised the other way round: 0 gets `FULL`, the highest 0."""
-    return FULL - FULL * raw // highest if highest > 0 else np.full_like(raw, FULL)
+    return _bounded(FULL - FULL * raw // highest) if highest > 0 else np.full_like(raw, FULL)
 
 
 def stretched(raw: Numbers, feasible: Flags) -> Numbers:
     """Normalised from the lowest, 0, to the highest, `FULL`; all 0 when they are equal."""
     some = raw[feasible]
     low, high = int(some.min()), int(some.max())
-    return FULL * (raw - low) // (high - low) if high > low else np.zeros_like(raw)
+    return _bounded(FULL * (raw - low) // (high - low)) if high > low else np.zeros_like(raw)
 
 
 def emptiest_is_full(cost: Numbers, feasible: Flags) -> Numbers:
@@ -128,4 +128,9 @@ def emptiest_is_full(cost: Numbers, feasible: Flags) -> Numbers:
     """
     some = cost[feasible]
     low, high = int(some.min()), int(some.max())
-    return FULL * (high + low - cost) // high if high > 0 else np.full_like(cost, FULL)
+    return _bounded(FULL * (high + low - cost) // high) if high > 0 else np.full_like(cost, FULL)
+
+
+def _bounded(found: Numbers) -> Numbers:
+    """Also hosts that are not feasible, and were not asked how to normalise, get 0 to `FULL`."""
+    return found.clip(0, FULL, out=found)
