@@ -13,7 +13,7 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-NONE: Final = -1
+NONE: Final = 0
 """Code of a label that a host does not have."""
 
 
@@ -40,11 +40,51 @@ class Column:
         self.data[slot] = self._fill
 
 
-class LabelColumn(Column):
-    """One label of all hosts: its values as small numbers.
+class Block:
+    """Several numbers per host in one array, so that one operation works on all of them.
 
     Attributes:
-        values: every value ever seen, by code.
+        data: by row and slot; replaced when rows or hosts come, so it is not kept.
+        columns: a view of each row.
+    """
+
+    __slots__ = ("_size", "columns", "data")
+
+    def __init__(self, size: int, rows: int = 0) -> None:
+        self._size = size
+        self.columns: list[Column] = []
+        self.data: Numbers = np.zeros((0, size), dtype=np.int64)
+        for _ in range(rows):
+            self.row()
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.columns)
+
+    def row(self, fill: int = 0) -> Column:
+        """One more number per host: its column is a view of the array."""
+        self.columns.append(Column(self._size, fill))
+        self._gather()
+        return self.columns[-1]
+
+    def grow(self, size: int) -> None:
+        """Makes room for more hosts."""
+        self._size = size
+        for column in self.columns:
+            column.grow(size)
+        self._gather()
+
+    def _gather(self) -> None:
+        self.data = np.stack([column.data for column in self.columns])
+        for column, row in zip(self.columns, self.data, strict=True):
+            column.data = row
+
+
+class LabelColumn(Column):
+    """One label of all hosts: its values as small numbers, from 1.
+
+    Attributes:
+        values: every value ever seen; the first has code 1.
     """
 
     __slots__ = ("_codes", "values")
@@ -61,8 +101,8 @@ class LabelColumn(Column):
             return
         code = self._codes.get(value)
         if code is None:
-            code = self._codes[value] = len(self.values)
             self.values.append(value)
+            code = self._codes[value] = len(self.values)
         self.data[slot] = code
 
     def among(self, wanted: Any) -> Flags:
@@ -81,8 +121,8 @@ class LabelColumn(Column):
 
     def where(self, holds: Callable[[str], bool]) -> Flags:
         """Hosts whose value is there and for which it holds."""
-        verdicts = np.array([*(holds(value) for value in self.values), False], dtype=np.bool_)
-        found: Flags = verdicts.take(self.data)  # the code of what is missing is -1: the last
+        verdicts = np.array([False, *(holds(value) for value in self.values)], dtype=np.bool_)
+        found: Flags = verdicts.take(self.data)  # the code of what is missing is 0: the first
         return found
 
 

@@ -189,9 +189,8 @@ class Planner:
     def _one(self, pod: Pending) -> Decision:
         fleet, template = self._fleet, pod.template
         kept = fleet.take_away(reservation(pod.uid))
-        now = (fleet.static, fleet.base + len(fleet.changes))
         failed = self._failed.get(template)
-        if failed is not None and failed[0] == now:
+        if failed is not None and failed[0] == (fleet.static, fleet.changes.now):
             known = failed[1]
             return Unschedulable(pod.key, pod.uid, known.message, known.plugins)
         standing = self.standing(template)
@@ -206,7 +205,7 @@ class Planner:
             preemption = self._preempt(pod, standing)
             decision = Unschedulable(pod.key, pod.uid, words, plugins, preemption)
             if preemption is None:
-                self._failed[template] = (now, decision)
+                self._failed[template] = ((fleet.static, fleet.changes.now), decision)
             return decision
         self._last = name = fleet.name_of(slot)
         why = chosen(standing, slot)

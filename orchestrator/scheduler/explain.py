@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from orchestrator.scheduler import filters
-from orchestrator.scheduler.columns import Flags
+from orchestrator.scheduler.columns import Flags, Numbers
 from orchestrator.scheduler.requests import PODS, shown
 from orchestrator.scheduler.standing import Standing
 
@@ -29,7 +29,7 @@ class Against:
 
     words: str
     detail: str
-    slots: Sequence[int]
+    slots: Numbers
     plugin: str
     plain: str
 
@@ -44,7 +44,7 @@ def reasons(standing: Standing) -> list[Against]:
         nonlocal left
         bad = left & ~fine
         if bad.any():
-            found.append(Against(words, "", _slots(bad), plugin, plain))
+            found.append(Against(words, "", np.flatnonzero(bad), plugin, plain))
             left = left & fine
 
     opened = filters.open_hosts(fleet, template)
@@ -90,15 +90,15 @@ def _short_of(standing: Standing, left: Flags) -> list[Against]:
     full = left & (pods.used.data >= pods.total.data)
     if full.any():
         detail = f"takes {_span(PODS, pods.total.data[full])}"
-        found.append(Against("Too many pods", detail, _slots(full), "fit", "too many pods"))
+        found.append(Against("Too many pods", detail, np.flatnonzero(full), "fit", "too many pods"))
     for name, amount in standing.template.requests:
         resource = fleet.resource(name)
-        free = resource.total.data - resource.used.data
+        free = resource.free.data
         short = left & (free < amount)
         if short.any():
             detail = f"needs {shown(name, amount)}, free {_span(name, np.maximum(free[short], 0))}"
             words, plain = f"Insufficient {name}", f"insufficient {name}"
-            found.append(Against(words, detail, _slots(short), "fit", plain))
+            found.append(Against(words, detail, np.flatnonzero(short), "fit", plain))
     return found
 
 
@@ -107,17 +107,13 @@ def _span(name: str, amounts: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> s
     return low if low == high else f"{low}-{high}"
 
 
-def _slots(flags: Flags) -> list[int]:
-    return [int(slot) for slot in np.flatnonzero(flags)]
-
-
 def _merged(found: list[Against]) -> list[Against]:
     """Equal words together: two sets of taints may begin with the same one."""
     merged: dict[str, Against] = {}
     for one in found:
         known = merged.get(one.words)
         merged[one.words] = (
-            one if known is None else replace(known, slots=[*known.slots, *one.slots])
+            one if known is None else replace(known, slots=np.append(known.slots, one.slots))
         )
     return list(merged.values())
 

@@ -14,16 +14,12 @@ from orchestrator.api.types.node import Taint
 from orchestrator.reconcile.affinity import Terms
 from orchestrator.reconcile.tolerations import tolerated
 from orchestrator.scheduler.columns import Flags, chosen
-from orchestrator.scheduler.fleet import Fleet
-from orchestrator.scheduler.requests import PODS, ports_clash
+from orchestrator.scheduler.fleet import FREE, Fleet
+from orchestrator.scheduler.requests import ports_clash
 from orchestrator.scheduler.templates import Template
 
 _UNSCHEDULABLE: Final = Taint(key=TAINT_UNSCHEDULABLE, effect="NoSchedule")
 _HARD: Final = frozenset({"NoSchedule", "NoExecute"})
-
-Rows = slice | np.ndarray[tuple[int], np.dtype[np.int64]]
-"""Slots to look at."""
-ALL: Final = slice(None)
 
 
 def open_hosts(fleet: Fleet, template: Template) -> Flags:
@@ -107,11 +103,8 @@ def portless(fleet: Fleet, template: Template) -> list[int]:
     return sorted(found)
 
 
-def roomy(fleet: Fleet, template: Template, rows: Rows = ALL) -> Flags:
-    """Whether one more such pod fits, by row: number of pods, and every resource it asks for."""
-    pods = fleet.resources[PODS]
-    found: Flags = pods.used.data[rows] < pods.total.data[rows]
-    for name, amount in template.requests:
-        resource = fleet.resource(name)
-        found &= resource.used.data[rows] + amount <= resource.total.data[rows]
+def roomy(fleet: Fleet, template: Template) -> Flags:
+    """Hosts on which one more such pod fits: number of pods, and every resource it asks for."""
+    asks = fleet.asks(template)
+    found: Flags = np.logical_and.reduce(fleet.state.data[FREE : FREE + len(asks)] >= asks)
     return found

@@ -14,7 +14,8 @@ import numpy as np
 
 from orchestrator.scheduler.columns import Flags
 from orchestrator.scheduler.explain import grouped, hosts, reasons
-from orchestrator.scheduler.standing import ORDER_BITS, Standing
+from orchestrator.scheduler.fleet import ORDER_BITS
+from orchestrator.scheduler.standing import Standing
 from orchestrator.store.objects import StoredObject
 
 MOST_SHOWN: Final = 10
@@ -149,7 +150,7 @@ def _best(standing: Standing, feasible: Flags, *, turns: bool) -> list[int]:
     slots = [int(slot) for slot in np.flatnonzero(feasible)]
     if turns:
         return sorted(slots, key=standing.fleet.name_of)
-    ranked = standing.rank(feasible)
+    ranked = standing.rank()
     return sorted(slots, key=lambda slot: -int(ranked[slot]))
 
 
@@ -159,6 +160,11 @@ def _candidates(standing: Standing, slots: list[int], *, turns: bool) -> list[Ca
         return [Candidate(name, 0, {}) for name in names]
     scores = [standing.parts(slot) for slot in slots]
     return [Candidate(n, sum(s.values()), s) for n, s in zip(names, scores, strict=True)]
+
+
+@lru_cache(65_536)
+def _part(name: str, hundredths: int) -> str:
+    return f"{name} {points(hundredths)}"
 
 
 @lru_cache(65_536)
@@ -178,14 +184,15 @@ def chosen(standing: Standing, slot: int) -> str:
     ranked = standing.ranked
     number = int(np.count_nonzero(ranked >= 0))
     scores = standing.parts(slot)
-    parts = ", ".join(f"{part} {points(score)}" for part, score in scores.items() if score)
-    words = f"{points(int(ranked[slot]) >> ORDER_BITS)} points ({parts})"
+    parts = ", ".join([_part(name, score) for name, score in scores.items() if score])
+    own = ranked.item(slot)
+    words = f"{points(own >> ORDER_BITS)} points ({parts})"
     if number == 1:
         return f"the only host that fits: {words}"
-    own, ranked[slot] = ranked[slot], -1
+    ranked[slot] = -1
     second = int(ranked.argmax())
     ranked[slot] = own
-    name, after = standing.fleet.name_of(second), points(int(ranked[second]) >> ORDER_BITS)
+    name, after = standing.fleet.name_of(second), points(ranked.item(second) >> ORDER_BITS)
     return f"best of {hosts(number)} that fit: {words}; next is {name} with {after}"
 
 

@@ -9,8 +9,9 @@ DefaultPreemption. As there, not every host is tried: those come first where the
 least important and fewest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,9 +20,9 @@ from orchestrator.api.labels import Selector, from_view
 from orchestrator.api.types.policy import PodDisruptionBudget
 from orchestrator.kit.ids import Uid
 from orchestrator.reconcile.snapshot import view_as
-from orchestrator.scheduler.fleet import Placed
-from orchestrator.scheduler.requests import PODS
+from orchestrator.scheduler.fleet import FREE, ORDER_BITS, RANK_BITS, Placed
 from orchestrator.scheduler.standing import Standing
+from orchestrator.scheduler.templates import Template
 from orchestrator.store.objects import StoredObject
 
 TRIED: Final = 64
@@ -75,10 +76,17 @@ def budgets_of(items: Iterable[StoredObject]) -> list[Budget]:
 def find(standing: Standing, budgets: Sequence[Budget]) -> Preemption | None:
     """The best host for a pod that fits nowhere, after `Standing.refresh`; None without one."""
     simple = not standing.hard and not standing.neighbours.rules and not standing.template.ports
-    most = TRIED if simple else TRIED_WITH_RULES
+    tried = candidates(standing, TRIED if simple else TRIED_WITH_RULES)
+
+    @cache
+    def changes(template: Template) -> list[int]:
+        height = len(tried[0][1])
+        asks: list[int] = standing.fleet.know(template).asks[FREE : FREE + height].tolist()
+        return asks + [0] * (height - len(asks))
+
     best: tuple[tuple[object, ...], Preemption] | None = None
-    for slot in candidates(standing)[:most]:
-        trial: Trial = Amounts(standing, slot) if simple else Whole(standing, slot)
+    for slot, room in tried:
+        trial: Trial = Amounts(changes, room) if simple else Whole(standing, slot)
         found = _on_host(standing, slot, trial, budgets)
         if found is None:
             continue
@@ -88,77 +96,78 @@ def find(standing: Standing, budgets: Sequence[Budget]) -> Preemption | None:
     return best[1] if best else None
 
 
-def candidates(standing: Standing) -> list[int]:
-    """Hosts where pushing pods aside may help, the most promising first."""
+def candidates(standing: Standing, most: int) -> list[tuple[int, list[int]]]:
+    """Hosts where pushing pods aside may help, the most promising first.
+
+    Returns:
+        Slots, and what would be free there beside the pod without all less important ones: by row
+        from `FREE`, of what it does not ask for more than there can be.
+    """
     fleet, template = standing.fleet, standing.template
     lower = sorted(priority for priority in fleet.levels if priority < template.priority)
-    if not lower:
-        return []
-    asks = [(PODS, 1), *template.requests]
-    free = {
-        name: fleet.resource(name).total.data - fleet.resource(name).used.data for name, _ in asks
-    }
+    asks = fleet.asks(template)
+    rows = slice(FREE, FREE + len(asks))
+    room = fleet.state.data[rows] - asks
     touched = np.full(fleet.size, -1, dtype=np.int64)
     pods = np.zeros(fleet.size, dtype=np.int64)
     for index, priority in enumerate(lower):
-        level = fleet.levels[priority]
+        level = fleet.levels[priority].data[rows]
         open_yet = touched < 0
-        pods += np.where(open_yet, level.used(PODS).data, 0)
-        for name, _ in asks:
-            free[name] = free[name] + level.used(name).data
-        fits = np.ones(fleet.size, dtype=np.bool_)
-        for name, amount in asks:
-            fits &= free[name] >= amount
-        touched[open_yet & fits & (pods > 0)] = index
+        pods -= np.where(open_yet, level[0], 0)
+        room -= level
+        touched[open_yet & np.logical_and.reduce(room >= 0) & (pods > 0)] = index
     slots = np.flatnonzero(standing.allowed & (touched >= 0))
-    order = np.lexsort((fleet.rank().data[slots], pods[slots], touched[slots]))
-    return [int(slot) for slot in slots[order]]
+    order = (touched << ORDER_BITS) + (pods << RANK_BITS) + fleet.rank().data
+    if len(slots) > most:
+        slots = slots[np.argpartition(order[slots], most)[:most]]
+    slots = slots[np.argsort(order[slots])]
+    return list(zip(slots.tolist(), room[:, slots].T.tolist(), strict=True))
 
 
 class Trial(Protocol):
     """One host as it would be without some of its pods."""
 
-    def take(self, pod: Placed) -> None:
-        """As if the pod were not there."""
+    def begin(self, pods: Sequence[Placed]) -> bool:
+        """As if none of these were there, which are all less important ones; whether it helps."""
         ...
 
-    def give(self, pod: Placed) -> None:
-        """The pod is there again."""
+    def spare(self, pod: Placed) -> bool:
+        """Lets one of them be, when the pod in question fits all the same."""
         ...
 
-    def fits(self) -> bool:
-        """Whether the pod in question fits now."""
+    def end(self) -> None:
+        """All are there again."""
         ...
 
 
 class Amounts:
-    """A trial in which only resources count."""
+    """A trial in which only resources count.
 
-    def __init__(self, standing: Standing, slot: int) -> None:
-        fleet = standing.fleet
-        self._asks = dict([(PODS, 1), *standing.template.requests])
-        self._free = {
-            name: int(fleet.resource(name).total.data[slot] - fleet.resource(name).used.data[slot])
-            for name in self._asks
-        }
+    Args:
+        changes: what a pod of a template changes, in the rows of `room`.
+        room: of the host; see `candidates`.
+    """
 
-    def _add(self, pod: Placed, sign: int) -> None:
-        self._free[PODS] += sign
-        for name, amount in pod.template.requests:
-            if name in self._free:
-                self._free[name] += sign * amount
+    def __init__(self, changes: Callable[[Template], list[int]], room: list[int]) -> None:
+        self._changes = changes
+        self._room = room
 
-    def take(self, pod: Placed) -> None:
+    def begin(self, pods: Sequence[Placed]) -> bool:
+        """See `Trial`; that it helps makes a candidate."""
+        del pods
+        return True
+
+    def spare(self, pod: Placed) -> bool:
         """See `Trial`."""
-        self._add(pod, 1)
+        changes = self._changes(pod.template)
+        left = [have + change for have, change in zip(self._room, changes, strict=True)]
+        if min(left) < 0:
+            return False
+        self._room = left
+        return True
 
-    def give(self, pod: Placed) -> None:
+    def end(self) -> None:
         """See `Trial`."""
-        self._add(pod, -1)
-
-    def fits(self) -> bool:
-        """See `Trial`."""
-        return all(self._free[name] >= amount for name, amount in self._asks.items())
 
 
 class Whole:
@@ -167,17 +176,36 @@ class Whole:
     def __init__(self, standing: Standing, slot: int) -> None:
         self._standing = standing
         self._slot = slot
+        self._away: dict[Uid, Placed] = {}
 
-    def take(self, pod: Placed) -> None:
+    def begin(self, pods: Sequence[Placed]) -> bool:
         """See `Trial`."""
+        for pod in pods:
+            self._take(pod)
+        return self._fits()
+
+    def spare(self, pod: Placed) -> bool:
+        """See `Trial`."""
+        self._give(pod)
+        if self._fits():
+            return True
+        self._take(pod)
+        return False
+
+    def end(self) -> None:
+        """See `Trial`."""
+        for pod in list(self._away.values()):
+            self._give(pod)
+
+    def _take(self, pod: Placed) -> None:
         self._standing.fleet.take_away(pod.uid)
+        self._away[pod.uid] = pod
 
-    def give(self, pod: Placed) -> None:
-        """See `Trial`."""
+    def _give(self, pod: Placed) -> None:
         self._standing.fleet.place(pod)
+        del self._away[pod.uid]
 
-    def fits(self) -> bool:
-        """See `Trial`."""
+    def _fits(self) -> bool:
         self._standing.refresh()
         return bool(self._standing.feasible()[self._slot])
 
@@ -185,38 +213,24 @@ class Whole:
 def _on_host(
     standing: Standing, slot: int, trial: Trial, budgets: Sequence[Budget]
 ) -> Preemption | None:
-    fleet, name = standing.fleet, standing.fleet.name_of(slot)
-    lower = sorted(
-        (p for p in fleet.pods_on(name) if p.template.priority < standing.template.priority),
-        key=lambda p: (-p.template.priority, p.started_s, p.key),
-    )
-    for pod in lower:
-        trial.take(pod)
-    gone = list(lower)
+    name, priority = standing.fleet.name_of(slot), standing.template.priority
+    lower = [p for p in standing.fleet.by_importance(name) if p.template.priority < priority]
     try:
-        if not trial.fits():
+        if not trial.begin(lower):
             return None
-        staying = [pod for pod in lower if not pod.leaving]
-        broken, fine = _by_budget(staying, budgets)
-        violations = 0
-        for pod in (*broken, *fine):
-            trial.give(pod)
-            if trial.fits():
-                gone.remove(pod)
-                continue
-            trial.take(pod)
-            violations += pod in broken
-        victims = tuple(pod for pod in gone if not pod.leaving)
-        return Preemption(name, victims, violations)
+        broken, fine = _by_budget([pod for pod in lower if not pod.leaving], budgets)
+        broken = [pod for pod in broken if not trial.spare(pod)]
+        fine = [pod for pod in fine if not trial.spare(pod)]
     finally:
-        for pod in gone:
-            trial.give(pod)
+        trial.end()
+    gone = {pod.uid for pod in (*broken, *fine)}
+    return Preemption(name, tuple(pod for pod in lower if pod.uid in gone), len(broken))
 
 
-def _by_budget(
-    pods: Iterable[Placed], budgets: Sequence[Budget]
-) -> tuple[list[Placed], list[Placed]]:
+def _by_budget(pods: list[Placed], budgets: Sequence[Budget]) -> tuple[list[Placed], list[Placed]]:
     """Pods whose budget their end would break, and the others; in their order."""
+    if not budgets:
+        return [], pods
     left = [budget.allowed for budget in budgets]
     broken: list[Placed] = []
     fine: list[Placed] = []

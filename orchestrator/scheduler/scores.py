@@ -6,41 +6,32 @@ ImageLocality, and their normalising.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Final, Literal
 
 import numpy as np
 
 from orchestrator.reconcile.tolerations import tolerated
-from orchestrator.scheduler.columns import Column, Flags, Numbers
-from orchestrator.scheduler.filters import ALL, Rows, whole_term
-from orchestrator.scheduler.fleet import Fleet
-from orchestrator.scheduler.requests import CPU, MEMORY
+from orchestrator.scheduler.columns import Flags, Numbers
+from orchestrator.scheduler.filters import whole_term
+from orchestrator.scheduler.fleet import CPU_LOAD, CPU_MOST, FREE, FULL, Fleet
 from orchestrator.scheduler.templates import Template
 
-FULL: Final = 10_000
-"""The best score; hundredths of Kubernetes' points."""
 _SMALL_IMAGE: Final = 23 * 1024 * 1024
 _BIG_IMAGE: Final = 1000 * 1024 * 1024
 
 
-def shares(fleet: Fleet, template: Template, rows: Rows = ALL) -> tuple[Numbers, Numbers]:
-    """Used parts of cpu and memory with the pod on the host, 0 to `FULL`, by row."""
-    return (
-        _share(fleet.cpu, fleet.resource(CPU).total, template.usual[0], rows),
-        _share(fleet.memory, fleet.resource(MEMORY).total, template.usual[1], rows),
-    )
+def shares(state: Numbers, usual: Numbers) -> Numbers:
+    """Used parts of cpu and memory (two rows) with the pod on the host, 0 to `FULL`.
 
-
-def _share(used: Column, total: Column, asked: int, rows: Rows) -> Numbers:
-    have = total.data[rows]
-    share = (used.data[rows] + asked) * FULL // np.maximum(have, 1)
-    return np.where(have > 0, np.minimum(share, FULL), FULL)
-
-
-def share_at(used: Column, total: Column, asked: int, slot: int) -> int:
-    """The same of one host."""
-    have = int(total.data[slot])
-    return min((int(used.data[slot]) + asked) * FULL // have, FULL) if have > 0 else FULL
+    Args:
+        state: of hosts, as in `Fleet.state`.
+        usual: the template's, as a column of an array, `FULL` times.
+    """
+    found = state[CPU_LOAD:CPU_MOST] + usual
+    found //= state[CPU_MOST:FREE]
+    np.minimum(found, FULL, out=found)
+    return found
 
 
 def shape_table(shape: Sequence[tuple[int, int]]) -> Numbers:
@@ -53,25 +44,31 @@ def shape_table(shape: Sequence[tuple[int, int]]) -> Numbers:
     return np.floor(np.interp(np.arange(FULL + 1), used, good)).astype(np.int64)
 
 
-LEAST: Final = shape_table(((0, 10), (100, 0)))
-MOST: Final = shape_table(((0, 0), (100, 10)))
+LEAST: Final = FULL - np.arange(FULL + 1)
+MOST: Final = np.arange(FULL + 1)
 
 
-def fit(cpu: Numbers, memory: Numbers, table: Numbers) -> Numbers:
-    """By the used parts, through a table of scores."""
-    return (table[cpu] + table[memory]) // 2
+@lru_cache(64)
+def straight_table(fit: Literal["least", "most"], weight: int) -> Numbers:
+    """By the used parts of cpu and memory together, where the way in between does not matter."""
+    together = np.arange(2 * FULL + 1)
+    return (2 * FULL - together if fit == "least" else together) // 2 * weight
 
 
-def balance(cpu: Numbers, memory: Numbers) -> Numbers:
-    """More for hosts where cpu and memory fill evenly."""
-    found: Numbers = FULL - np.abs(cpu - memory) // 2
-    return found
+@lru_cache(64)
+def balance_table(weight: int) -> Numbers:
+    """By the used part of cpu less that of memory, also below 0: more where they fill evenly."""
+    apart = np.arange(2 * FULL + 1)
+    return (FULL - np.minimum(apart, 2 * FULL + 1 - apart) // 2) * weight
 
 
-def fewer(counts: Numbers) -> Numbers:
-    """More where fewer are: all of it where there is none, half where there is one, ..."""
-    found: Numbers = FULL // (counts + 1)
-    return found
+@lru_cache(64)
+def fewer_table(weight: int) -> Numbers:
+    """By count: all of the weight where there is none, half where there is one, ...
+
+    To be read with mode "clip": the last is 0.
+    """
+    return FULL // np.arange(1, FULL + 2) * weight
 
 
 def liked(fleet: Fleet, template: Template) -> Numbers:
@@ -107,23 +104,21 @@ def images(fleet: Fleet, template: Template) -> Numbers:
     return FULL * (inside - _SMALL_IMAGE) // (most - _SMALL_IMAGE)
 
 
-def most_is_full(raw: Numbers, feasible: Flags) -> Numbers:
+def most_is_full(raw: Numbers, highest: int) -> Numbers:
     """Normalised so that the highest of the feasible hosts gets `FULL`."""
-    highest = int(raw[feasible].max(initial=0))
-    return FULL * raw // highest if highest > 0 else np.zeros_like(raw)
+    return _bounded(FULL * raw // highest) if highest > 0 else np.zeros_like(raw)
 
 
-def least_is_full(raw: Numbers, feasible: Flags) -> Numbers:
+def least_is_full(raw: Numbers, highest: int) -> Numbers:
     """Normalised the other way round: 0 gets `FULL`, the highest 0."""
-    highest = int(raw[feasible].max(initial=0))
-    return FULL - FULL * raw // highest if highest > 0 else np.full_like(raw, FULL)
+    return _bounded(FULL - FULL * raw // highest) if highest > 0 else np.full_like(raw, FULL)
 
 
 def stretched(raw: Numbers, feasible: Flags) -> Numbers:
     """Normalised from the lowest, 0, to the highest, `FULL`; all 0 when they are equal."""
     some = raw[feasible]
     low, high = int(some.min()), int(some.max())
-    return FULL * (raw - low) // (high - low) if high > low else np.zeros_like(raw)
+    return _bounded(FULL * (raw - low) // (high - low)) if high > low else np.zeros_like(raw)
 
 
 def emptiest_is_full(cost: Numbers, feasible: Flags) -> Numbers:
@@ -133,4 +128,9 @@ def emptiest_is_full(cost: Numbers, feasible: Flags) -> Numbers:
     """
     some = cost[feasible]
     low, high = int(some.min()), int(some.max())
-    return FULL * (high + low - cost) // high if high > 0 else np.full_like(cost, FULL)
+    return _bounded(FULL * (high + low - cost) // high) if high > 0 else np.full_like(cost, FULL)
+
+
+def _bounded(found: Numbers) -> Numbers:
+    """Also hosts that are not feasible, and were not asked how to normalise, get 0 to `FULL`."""
+    return found.clip(0, FULL, out=found)

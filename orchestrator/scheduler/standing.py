@@ -2,8 +2,8 @@
 
 What only a host's own row decides is kept as one number per host (score, then fewer pods, then
 name) and brought up to date row by row, so that the next pod of a template costs little more than
-finding the highest. What depends on other hosts (spread, neighbours, normalised scores) is
-worked out anew for every pod, on whole arrays.
+finding the highest. What depends on other hosts (spread, neighbours, normalised scores) is added
+for every pod, on whole arrays.
 """
 
 from typing import Final
@@ -13,18 +13,26 @@ import numpy as np
 from orchestrator.api.names import NODE_ZONE_LABEL
 from orchestrator.scheduler import filters, scores
 from orchestrator.scheduler.columns import NONE, Flags, Numbers
-from orchestrator.scheduler.domains import Evenness, Neighbours, by_place
-from orchestrator.scheduler.filters import ALL, Rows
-from orchestrator.scheduler.fleet import COUNT_BITS, RANK_BITS, Fleet, order
-from orchestrator.scheduler.requests import CPU, MEMORY
+from orchestrator.scheduler.domains import Evenness, Neighbours
+from orchestrator.scheduler.fleet import (
+    CPU_LOAD,
+    CPU_MOST,
+    FREE,
+    FULL,
+    MEMORY_LOAD,
+    MEMORY_MOST,
+    ORDER,
+    ORDER_BITS,
+    Fleet,
+)
+from orchestrator.scheduler.relative import ByZone, Even, Graded, Scorer, Wished
 from orchestrator.scheduler.settings import Profile
 from orchestrator.scheduler.tallies import OfWorkload
 from orchestrator.scheduler.templates import Template
 
-ORDER_BITS: Final = RANK_BITS + COUNT_BITS
-"""Of a place in the order of hosts, below the score."""
 _NEVER: Final = -1
 _NOWHERE: Final = -(1 << 62)  # stays below 0 whatever score is added
+_ALL: Final = None
 
 
 class Standing:
@@ -48,11 +56,17 @@ class Standing:
         self.fleet = fleet
         self.template = template
         self.profile = profile
-        self._table = {
-            "least": scores.LEAST,
-            "most": scores.MOST,
-            "ratio": scores.shape_table(profile.shape),
-        }[profile.fit]
+        weight = profile.weight_fit << ORDER_BITS
+        match profile.fit:
+            case "ratio":
+                self._table = scores.shape_table(profile.shape)
+                self._straight = None
+            case "least" | "most":
+                self._table = scores.LEAST if profile.fit == "least" else scores.MOST
+                self._straight = scores.straight_table(profile.fit, weight)
+        self._balance = scores.balance_table(profile.weight_balance << ORDER_BITS)
+        self._fewer = scores.fewer_table(profile.weight_workload << ORDER_BITS)
+        self._usual = np.array([[FULL * amount] for amount in template.usual], dtype=np.int64)
         self._static = _NEVER
         self._seen = 0
         self.hard: list[Evenness] = []
@@ -60,31 +74,31 @@ class Standing:
         self.neighbours = Neighbours(fleet, template)
         self.allowed: Flags = np.zeros(0, dtype=np.bool_)
         self.ranked: Numbers = np.zeros(0, dtype=np.int64)
+        self._scorers: dict[str, Scorer | None] = {}
         self._weighed: list[tuple[str, Numbers]] = []
         self._keys: Numbers = np.zeros(0, dtype=np.int64)
-        self._local: Numbers = np.zeros(0, dtype=np.int64)
 
     # ------------------------------------------------------------ keeping up
 
     def refresh(self) -> None:
         """Brings everything up to date with the fleet."""
         fleet = self.fleet
-        if self._static != fleet.static or self._seen < fleet.base:
+        changed = fleet.changes.since(self._seen) if self._static == fleet.static else None
+        if changed is None:
             self._rebuild()
         else:
-            changed = fleet.changes[self._seen - fleet.base :]
-            if changed:
-                few = len(changed) < fleet.size
-                self._work_out(np.array(changed, dtype=np.int64) if few else ALL)
+            if len(changed):
+                self._work_out(changed if len(changed) < fleet.size else _ALL)
             if self.neighbours.stale:
-                self.neighbours = Neighbours(fleet, self.template)
-        self._seen = fleet.base + len(fleet.changes)
+                self._meet_neighbours()
+        self._seen = fleet.changes.now
 
     def _rebuild(self) -> None:
         fleet, template = self.fleet, self.template
         fleet.know(template)
+        fleet.order()
         self._static = fleet.static
-        self._order = order(fleet)
+        self._asks = fleet.asks(template)
         self.allowed = (
             (fleet.live.data == 1)
             & filters.open_hosts(fleet, template)
@@ -93,61 +107,84 @@ class Standing:
             & filters.wanted_hosts(fleet, template)
         )
         self._images = scores.images(fleet, template) * self.profile.weight_images
-        self._liked = scores.liked(fleet, template) if template.preferred else None
-        disliked = scores.disliked(fleet, template)
-        self._disliked = disliked if disliked.any() else None
+        self._always = np.where(self.allowed, self._images << ORDER_BITS, _NOWHERE)
         self._workload = fleet.tally(OfWorkload(template.workload)) if template.workload else None
-        zones = fleet.label(NODE_ZONE_LABEL)
-        several = len(np.unique(zones.data[zones.there()])) > 1
-        self._zones = zones if several and self._workload is not None else None
         hard = [rule for rule in template.spread if rule.hard]
         soft = [rule for rule in template.spread if not rule.hard]
-        self.hard = [
-            Evenness(fleet, template, rule, {one.topology for one in hard}) for rule in hard
-        ]
-        soft_keys = {rule.topology for rule in soft}
+        hard_keys, soft_keys = ({rule.topology for rule in rules} for rules in (hard, soft))
+        self.hard = [Evenness(fleet, template, rule, hard_keys) for rule in hard]
         self.soft = [Evenness(fleet, template, rule, soft_keys) for rule in soft]
-        self._soft_there = np.ones(fleet.size, dtype=np.bool_)
-        for key in soft_keys:
-            self._soft_there &= fleet.label(key).there()
-        self.neighbours = Neighbours(fleet, template)
+        self._scorers = {
+            "zones": self._by_zone(),
+            "affinity": self._liked(),
+            "taints": self._disliked(),
+            "neighbours": None,
+            "spread": self._even(),
+        }
+        self._meet_neighbours()
         self._keys = np.full(fleet.size, _NOWHERE, dtype=np.int64)
-        self._local = np.zeros(fleet.size, dtype=np.int64)
-        self._work_out(ALL)
+        self._work_out(_ALL)
 
-    def _work_out(self, rows: Rows) -> None:
-        fleet, template, profile = self.fleet, self.template, self.profile
-        fits = self.allowed[rows] & filters.roomy(fleet, template, rows)
-        cpu, memory = scores.shares(fleet, template, rows)
-        local = self._images[rows] + profile.weight_fit * scores.fit(cpu, memory, self._table)
-        local += profile.weight_balance * scores.balance(cpu, memory)
+    def _work_out(self, slots: Numbers | None) -> None:
+        """What hosts decide by themselves; for a few hosts every step counts more than its size."""
+        state = self.fleet.state.data[: FREE + len(self._asks)]
+        every = slice(None) if slots is None else slots
+        if slots is not None:
+            state = state.take(slots, axis=1)
+        cpu, memory = shares = scores.shares(state, self._usual)
+        keys = self._balance[cpu - memory]
+        if self._straight is not None:
+            keys += self._straight[cpu + memory]
+        else:
+            cpu, memory = self._table.take(shares)
+            keys += ((cpu + memory) >> 1) * (self.profile.weight_fit << ORDER_BITS)
         if self._workload is not None:
-            local += profile.weight_workload * scores.fewer(self._workload.data[rows])
-        pods = fleet.pods.data[rows]
-        self._local[rows] = local
-        keys = (local << ORDER_BITS) + self._order[rows] - (pods << RANK_BITS)
-        self._keys[rows] = np.where(fits, keys, _NOWHERE)
+            keys += self._fewer.take(self._workload.data[every], mode="clip")
+        keys += state[ORDER]
+        keys += self._always[every]
+        fits = state[FREE:] >= self._asks
+        if np.count_nonzero(fits) < fits.size:
+            keys = np.where(np.logical_and.reduce(fits), keys, _NOWHERE)
+        self._keys[every] = keys
+
+    def _meet_neighbours(self) -> None:
+        self.neighbours = Neighbours(self.fleet, self.template)
+        wished = Wished(self.neighbours, self.profile.weight_neighbours)
+        self._scorers["neighbours"] = wished if self.neighbours.scores else None
+
+    def _by_zone(self) -> Scorer | None:
+        zones = np.bincount(self.fleet.label(NODE_ZONE_LABEL).data)
+        if self._workload is None or np.count_nonzero(zones[NONE + 1 :]) < 2:
+            return None
+        return ByZone(self.fleet, self._workload, NODE_ZONE_LABEL, self.profile.weight_zones)
+
+    def _liked(self) -> Scorer | None:
+        if not self.template.preferred:
+            return None
+        liked = scores.liked(self.fleet, self.template)
+        return Graded(liked, self.profile.weight_affinity, scores.most_is_full)
+
+    def _disliked(self) -> Scorer | None:
+        disliked = scores.disliked(self.fleet, self.template)
+        if not disliked.any():
+            return None
+        return Graded(disliked, self.profile.weight_taints, scores.least_is_full)
+
+    def _even(self) -> Scorer | None:
+        if not self.soft:
+            return None
+        there = np.ones(self.fleet.size, dtype=np.bool_)
+        for rule in self.soft:
+            there &= self.fleet.label(rule.rule.topology).there()
+        return Even(self.soft, there, self.profile.weight_spread)
 
     # ------------------------------------------------------------ answers
-
-    @property
-    def simple(self) -> bool:
-        """Whether rows and zones decide alone."""
-        return not (
-            self.hard
-            or self.soft
-            or self.neighbours.rules
-            or self.neighbours.scores
-            or self._liked is not None
-            or self._disliked is not None
-        )
 
     def roomy(self) -> Flags:
         """Hosts on which the pod fits, other pods' places aside; after `refresh`."""
         found: Flags = self._keys >= 0
-        taken = filters.portless(self.fleet, self.template)
-        if taken:
-            found[taken] = False
+        if self.template.ports:
+            found[filters.portless(self.fleet, self.template)] = False
         return found
 
     def feasible(self) -> Flags:
@@ -161,73 +198,46 @@ class Standing:
             found &= self.neighbours.not_unwanted()
         return found
 
-    def totals(self, feasible: Flags) -> Numbers:
-        """The weighted sum of all scores, right for feasible hosts only."""
-        self._weighed = self.relative(feasible)
-        total = self._local.copy()
-        for _, score in self._weighed:
-            total += score
-        return total
-
     def parts(self, slot: int) -> dict[str, int]:
         """What one host's score in `ranked` consists of, by the name of the weight.
 
         Made with every pod that is placed: plain numbers are quicker than arrays of one.
         """
-        fleet, profile, usual = self.fleet, self.profile, self.template.usual
-        cpu = scores.share_at(fleet.cpu, fleet.resource(CPU).total, usual[0], slot)
-        memory = scores.share_at(fleet.memory, fleet.resource(MEMORY).total, usual[1], slot)
-        fit = (int(self._table[cpu]) + int(self._table[memory])) // 2
+        fleet, profile = self.fleet, self.profile
+        state = fleet.state.data
+        usual_cpu, usual_memory = self.template.usual
+        cpu = (state.item(CPU_LOAD, slot) + FULL * usual_cpu) // state.item(CPU_MOST, slot)
+        memory = state.item(MEMORY_LOAD, slot) + FULL * usual_memory
+        memory //= state.item(MEMORY_MOST, slot)
+        cpu, memory = min(cpu, FULL), min(memory, FULL)
+        fit = (self._table.item(cpu) + self._table.item(memory)) // 2
         found = {
             "fit": profile.weight_fit * fit,
-            "balance": profile.weight_balance * (scores.FULL - abs(cpu - memory) // 2),
+            "balance": profile.weight_balance * (FULL - abs(cpu - memory) // 2),
         }
         if self._workload is not None:
-            fewer = scores.FULL // (int(self._workload.data[slot]) + 1)
+            fewer = FULL // (self._workload.data.item(slot) + 1)
             found["workload"] = profile.weight_workload * fewer
-        found["images"] = int(self._images[slot])
+        found["images"] = self._images.item(slot)
         for name, score in self._weighed:
-            found[name] = int(score[slot])
+            found[name] = score.item(slot) >> ORDER_BITS
         return found
 
-    def rank(self, feasible: Flags) -> Numbers:
-        """Puts the hosts in order: `ranked`, which it returns."""
-        keys = (self.totals(feasible) << ORDER_BITS) + self._order
-        keys -= self.fleet.pods.data << RANK_BITS
-        self.ranked = np.where(feasible, keys, _NOWHERE)
-        return self.ranked
-
-    def relative(self, feasible: Flags) -> list[tuple[str, Numbers]]:
-        """Weighted scores that depend on which hosts are feasible, by the name of the weight."""
-        profile = self.profile
-        found: list[tuple[str, Numbers]] = []
-        if self._zones is not None:
-            found.append(("zones", self._by_zone()))
-        if self._liked is not None:
-            normal = scores.most_is_full(self._liked, feasible)
-            found.append(("affinity", profile.weight_affinity * normal))
-        if self._disliked is not None:
-            normal = scores.least_is_full(self._disliked, feasible)
-            found.append(("taints", profile.weight_taints * normal))
-        if self.neighbours.scores:
-            normal = scores.stretched(self.neighbours.wishes(), feasible)
-            found.append(("neighbours", profile.weight_neighbours * normal))
-        if self.soft:
-            counted = feasible & self._soft_there
-            if counted.any():
-                cost = sum((rule.cost(counted) for rule in self.soft), np.int64(0))
-                normal = scores.emptiest_is_full(np.asarray(cost), counted)
-                normal = np.where(self._soft_there, normal, 0)
-                found.append(("spread", profile.weight_spread * normal))
-        return found
-
-    def _by_zone(self) -> Numbers:
-        """The weighted score of few pods of the workload in a host's zone."""
-        zones, workload = self._zones, self._workload
-        if zones is None or workload is None:
-            return np.zeros(self.fleet.size, dtype=np.int64)
-        good = scores.fewer(by_place(zones, workload.data))
-        return (self.profile.weight_zones * good)[zones.data - NONE]
+    def rank(self) -> Numbers:
+        """Puts the hosts in order: `ranked`, which it returns. After `refresh`."""
+        keys = self._keys
+        if self.hard or self.neighbours.rules or self.template.ports:
+            keys = np.where(self.feasible(), keys, _NOWHERE)
+        weighed: list[tuple[str, Numbers]] = []
+        ranked = keys
+        for name, scorer in self._scorers.items():
+            score = scorer.score(keys) if scorer is not None else None
+            if score is not None:
+                weighed.append((name, score))
+                ranked = ranked + score
+        self._weighed = weighed
+        self.ranked = ranked
+        return ranked
 
     def pick(self, after: str = "") -> int | None:
         """The slot of the host to take; None when there is none. After `refresh`.
@@ -235,27 +245,15 @@ class Standing:
         Args:
             after: for round robin, the name of the host that was chosen last.
         """
-        turns = self.profile.strategy == "round-robin"
-        if self.simple and not self.template.ports and not turns:
-            keys = self._keys
-            self._weighed = []
-            if self._zones is not None:
-                zones = self._by_zone()
-                self._weighed.append(("zones", zones))
-                keys = keys + (zones << ORDER_BITS)
-            self.ranked = keys
-            slot = int(keys.argmax())
-            return slot if keys[slot] >= 0 else None
-        feasible = self.feasible()
-        if not feasible.any():
-            return None
-        if turns:
-            return _next(self.fleet, feasible, after)
-        return int(self.rank(feasible).argmax())
+        if self.profile.strategy == "round-robin":
+            return _next(self.fleet, self.feasible(), after)
+        ranked = self.rank()
+        slot = int(ranked.argmax())
+        return slot if ranked[slot] >= 0 else None
 
 
-def _next(fleet: Fleet, feasible: Flags, after: str) -> int:
+def _next(fleet: Fleet, feasible: Flags, after: str) -> int | None:
     """The feasible host whose name comes next after another's, in a circle."""
     slots = np.flatnonzero(feasible)
     names = {int(slot): host.name for slot in slots if (host := fleet.hosts[slot]) is not None}
-    return min(names, key=lambda slot: (names[slot] <= after, names[slot]))
+    return min(names, key=lambda slot: (names[slot] <= after, names[slot]), default=None)

@@ -15,6 +15,8 @@ from orchestrator.api.types.meta import LabelSelector
 
 NamespaceLabels = Mapping[str, Mapping[str, str]]
 """Every namespace's labels by its name."""
+Pair = tuple[str, str]
+"""A label and its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,15 @@ class Matcher:
         ):
             return False
         return self.selector.matches(labels)
+
+    def pairs(self) -> frozenset[Pair] | None:
+        """Labels of which every pod that is meant has one; None when it may have any."""
+        if self.selector is None:
+            return frozenset()
+        for one in self.selector.requirements:
+            if one.operator in {"=", "in"}:
+                return frozenset((one.key, value) for value in one.values)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

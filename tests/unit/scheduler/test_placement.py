@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.scheduler.cycle import Bind, Pending, Planner
-from orchestrator.scheduler.fleet import Fleet
+from orchestrator.scheduler.fleet import ORDER_BITS, Fleet
 from orchestrator.scheduler.hosts import Host
 from orchestrator.scheduler.placement import group_words, points, room_words
 from orchestrator.scheduler.settings import Profile, SchedulerSettings
@@ -40,11 +40,10 @@ def test_laws(cluster_seed: int) -> None:
         assert nodes[0] == decision.node, "the best is taken"
         assert again == found, "compared without itself, a pod finds what it found before"
         standing = planner.standing(pod.template)
-        feasible = standing.feasible()
-        if feasible.any():
-            totals = standing.totals(feasible)
-            for slot in map(int, np.flatnonzero(feasible)):
-                assert sum(standing.parts(slot).values()) == totals[slot]
+        ranked = standing.rank()
+        assert np.array_equal(ranked >= 0, standing.feasible())
+        for slot in map(int, np.flatnonzero(ranked >= 0)):
+            assert sum(standing.parts(slot).values()) == int(ranked[slot]) >> ORDER_BITS
 
 
 def planner(*hosts: Host, profile: Profile | None = None) -> Planner:

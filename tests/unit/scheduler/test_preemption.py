@@ -47,7 +47,7 @@ def crowded(seed: int) -> tuple[Fleet, Standing, list[Budget]]:
 
 def state(fleet: Fleet) -> dict[str, list[int]]:
     found = {name: list(r.used.data) for name, r in fleet.resources.items()}
-    found |= {str(rule): list(t.data) for rule, t in fleet._tallies.items()}
+    found |= {str(rule): list(t.data) for rule, t in fleet.rules._tallies.items()}
     return {name: counts for name, counts in found.items() if any(counts)}
 
 
