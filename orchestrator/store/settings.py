@@ -19,6 +19,6 @@ class StoreSettings:
 
     history_events: int = 20_000
     compact_every: int = 5_000
-    batch_writes: int = 64
+    batch_writes: int = 128
     watch_events: int = 10_000
     queue_writes: int = 20_000

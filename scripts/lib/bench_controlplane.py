@@ -29,7 +29,7 @@ from orchestrator.api import names
 from orchestrator.bootstrap.state import StateDirectory
 from orchestrator.kit.aio.logging import configure_logging
 from orchestrator.kit.settings import load_settings
-from orchestrator.server import ControlPlane, ServerSettings, calm_collector
+from orchestrator.server import ControlPlane, ServerSettings, tune_interpreter
 from orchestrator.store.objects import StoreEvent
 from orchestrator.store.sql import FileSqlite
 from orchestrator.store.store import Store
@@ -144,7 +144,7 @@ async def run(flags: argparse.Namespace, folder: Path) -> bool:
     pods = Pods(store)
     bounds: list[tuple[bool, str]] = []
     async with plane.running():
-        calm_collector()
+        tune_interpreter()
         began = time.monotonic()
         await add_hosts(plane, flags.hosts)
         await until(lambda: plane.connected() == flags.hosts, "all hosts connected")
