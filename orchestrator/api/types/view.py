@@ -88,20 +88,22 @@ def take_over(view: View, before: View) -> None:
 
 @cache
 def _parts(view: type[View]) -> tuple[tuple[_Get, tuple[str, ...], _Get], ...]:
-    """Of the fields of a view that have fields of their own: what reads it, their names, and
-    what reads all of their values.
+    """Of the parts of a view: what reads one, the names of its fields that are worth sharing, and
+    what reads their values. A status is not looked at: it is what changes.
     """
-    return tuple(
-        (
-            attrgetter(field.name),
-            field.type.__struct_fields__,
-            attrgetter(*field.type.__struct_fields__),
+    found = []
+    for field in msgspec.structs.fields(view):
+        part = field.type
+        if field.name == "status" or not (isinstance(part, type) and issubclass(part, View)):
+            continue
+        names = tuple(
+            one.name
+            for one in msgspec.structs.fields(part)
+            if _without_none(one.type) not in {str, int, bool}
         )
-        for field in msgspec.structs.fields(view)
-        if isinstance(field.type, type)
-        and issubclass(field.type, msgspec.Struct)
-        and len(field.type.__struct_fields__) > 1
-    )
+        if len(names) > 1:  # of one name alone, what reads it would give no tuple
+            found.append((attrgetter(field.name), names, attrgetter(*names)))
+    return tuple(found)
 
 
 def view_of(resource: str) -> type[View]:
