@@ -25,7 +25,7 @@ FAMILIES: Final[dict[str, str]] = {
     "fedora": "dnf", "rhel": "dnf", "centos": "dnf", "rocky": "dnf", "almalinux": "dnf",
     "ol": "dnf", "amzn": "dnf",
 }  # fmt: skip
-_APT: Final = "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120"
+APT: Final = "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class _Builder:
         if facts.socket == "denied" and not facts.privileged:
             return  # something listens there; who may ask it is the socket check's matter
         if not facts.dockerd:
-            self._install("docker", "there is no Docker Engine", _DOCKER_PACKAGES)
+            self._install("docker", "there is no Docker Engine", ENGINE_PACKAGES)
         if not self._faults or facts.dockerd:
             self._steps.append(Step("docker", "start the Docker Engine", _start_script(facts)))
 
@@ -293,7 +293,7 @@ class _Builder:
         self._steps.append(Step(check, f"install {' or '.join(chosen)}", script, installs=chosen))
 
 
-_DOCKER_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
+ENGINE_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
     "apt": ("docker.io",),
     "dnf": ("moby-engine", "docker-ce", "docker"),
 }
@@ -305,9 +305,9 @@ def _install_script(family: str, facts: HostFacts, packages: tuple[str, ...]) ->
         names = " ".join(packages)
         # the package lists of a fresh machine are empty or old: try, update, try again
         return (
-            f"{_APT} install -y --no-install-recommends {names} >/dev/null 2>&1 || {{\n"
-            f"  {_APT} update >/dev/null && "
-            f"{_APT} install -y --no-install-recommends {names} >/dev/null\n}}"
+            f"{APT} install -y --no-install-recommends {names} >/dev/null 2>&1 || {{\n"
+            f"  {APT} update >/dev/null && "
+            f"{APT} install -y --no-install-recommends {names} >/dev/null\n}}"
         )
     tool = facts.package_manager
     return (

@@ -162,7 +162,11 @@ next:
 @click.argument("inventory", type=click.Path(path_type=Path))
 @_state_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--purge", is_flag=True, help="Remove the packages that bootstrap installed, too.")
+@click.option(
+    "--purge",
+    is_flag=True,
+    help="Remove the packages that bootstrap installed, too; an engine with all that it kept.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
 def reset(inventory: Path, state: str, yes: bool, purge: bool, as_json: bool) -> None:
     """Take everything of ours off the hosts; afterwards they are as before.
@@ -179,8 +183,10 @@ def reset(inventory: Path, state: str, yes: bool, purge: bool, as_json: bool) ->
     loaded = _load(inventory)
     names = [n.name for n in loaded.nodes]
     if not yes:
+        extra = ", and the packages that bootstrap installed, engines with their data,"
+        more = extra if purge else ""
         click.confirm(
-            f"Remove all containers, files and processes of orch from {', '.join(names)}?",
+            f"Remove all containers, files and processes of orch{more} from {', '.join(names)}?",
             abort=True,
         )
     directory = StateDirectory(state_dir(state))
