@@ -35,11 +35,13 @@ def booted() -> Iterator[Platform]:
     platform = Platform(machines, machines.directory / "state", free_port(), free_port())
     if not KEEP:
         machines.do("down")  # what a run that was killed has left
-    answer = platform.up("--dry-run")
-    assert answer.code == 0, answer.out + answer.err
-    yield platform
-    if not KEEP:
-        machines.do("down")
+    try:
+        answer = platform.up("--dry-run")
+        assert answer.code == 0, answer.out + answer.err
+        yield platform
+    finally:
+        if not KEEP:
+            machines.do("down")
 
 
 @pytest.fixture(scope="session")
