@@ -192,8 +192,13 @@ def _run_program(connection: HostConnection, facts: HostFacts) -> str:
 def _purge_script(facts: HostFacts, packages: tuple[str, ...]) -> str:
     names = " ".join(packages)
     if package_family(facts) == "apt":
+        # who installed what needs them is to decide
+        lines = "\n".join(packages)
         script = (
-            f"{APT} purge -y {names} >/dev/null && {APT} autoremove -y --purge >/dev/null || exit"
+            f"others=$({APT} -s purge {names} | awk '/^(Purg|Remv) / {{print $2}}' | "
+            f"grep -vxF '{lines}')\n"
+            '[ -z "$others" ] || { echo "other packages need them:" $others >&2; exit 1; }\n'
+            f"{APT} purge -y {names} >/dev/null || exit"
         )
     else:
         script = f"for name in {names}; do {facts.package_manager} remove -y -q $name || :; done"

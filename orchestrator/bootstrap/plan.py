@@ -25,6 +25,7 @@ FAMILIES: Final[dict[str, str]] = {
     "fedora": "dnf", "rhel": "dnf", "centos": "dnf", "rocky": "dnf", "almalinux": "dnf",
     "ol": "dnf", "amzn": "dnf",
 }  # fmt: skip
+_NEW: Final = "new package: "
 APT: Final = "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120"
 
 
@@ -36,7 +37,8 @@ class Step:
         check: what it mends.
         title: for people: "install docker.io".
         script: POSIX sh; non-zero means that it failed, its last words say why.
-        installs: packages that may be new on the host afterwards, for `orch reset --purge`.
+        installs: packages that are asked for; the script's output tells which ones are new on the
+            host (`new_packages`), for `orch reset --purge`.
         joins_group: group that the login is put into; "" for none.
     """
 
@@ -300,20 +302,30 @@ ENGINE_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
 """For dnf: the first one that the configured repositories have."""
 
 
+def new_packages(output: str) -> tuple[str, ...]:
+    """The packages that are new on a host, as an installing step's output tells."""
+    lines = output.splitlines()
+    return tuple(line.removeprefix(_NEW).strip() for line in lines if line.startswith(_NEW))
+
+
 def _install_script(family: str, facts: HostFacts, packages: tuple[str, ...]) -> str:
     if family == "apt":
         names = " ".join(packages)
         # the package lists of a fresh machine are empty or old: try, update, try again
         return (
+            "listed() { dpkg-query -W -f '${db:Status-Status} ${Package}\\n' "
+            "| sed -n 's/^installed //p'; }\n"
+            "before=$(listed)\n"
             f"{APT} install -y --no-install-recommends {names} >/dev/null 2>&1 || {{\n"
             f"  {APT} update >/dev/null && "
-            f"{APT} install -y --no-install-recommends {names} >/dev/null\n}}"
+            f"{APT} install -y --no-install-recommends {names} >/dev/null\n}} || exit\n"
+            f"listed | grep -vxF \"$before\" | sed 's/^/{_NEW}/'"
         )
     tool = facts.package_manager
     return (
         "words=\n"
         f"for name in {' '.join(packages)}; do\n"
-        f'  words=$({tool} install -y -q "$name" 2>&1) && exit 0\n'
+        f'  words=$({tool} install -y -q "$name" 2>&1) && echo "{_NEW}$name" && exit 0\n'
         "done\n"
         "printf '%s\\n' \"$words\" >&2; exit 1"
     )

@@ -214,7 +214,7 @@ def test_a_purge_takes_the_engine_that_bootstrap_installed_and_what_it_kept(new_
     rig = new_rig("purged", nodes=1)
     rig.run("node-1", "sh", "-c", "test -d /var/lib/docker/image && getent group docker")
     connector = Connector(HostKeys(state.known_hosts), SETTINGS)
-    state.add_changes({"node-1": HostChanges(("docker.io",), ("docker",), "ops")})
+    state.add_changes({"node-1": HostChanges(("docker.io", "containerd"), ("docker",), "ops")})
     try:
         first, second = (
             reset_hosts(nodes_of(rig), state, connector, SETTINGS, lambda _: None, purge=True)
@@ -223,7 +223,7 @@ def test_a_purge_takes_the_engine_that_bootstrap_installed_and_what_it_kept(new_
     finally:
         connector.close()
     assert first[0].failure is None
-    assert first[0].removed == "ops's membership of group docker; packages docker.io"
+    assert first[0].removed == "ops's membership of group docker; packages docker.io containerd"
     assert (second[0].failure, second[0].removed) == (None, "")
     left = (
         "dpkg-query -W docker.io containerd 2>/dev/null; getent group docker; "
