@@ -11,7 +11,7 @@ from typing import Final
 from orchestrator.api.names import CONTAINER_CLUSTER
 from orchestrator.bootstrap.connect import HostConnection
 from orchestrator.bootstrap.facts import SOCKET, HostFacts, shell_command
-from orchestrator.bootstrap.plan import package_family
+from orchestrator.bootstrap.plan import APT, ENGINE_PACKAGES, package_family
 from orchestrator.bootstrap.runner import last_words, run_step
 from orchestrator.bootstrap.state import HostChanges
 from orchestrator.kit.errors import ExecFailed
@@ -116,6 +116,30 @@ if problems:
     sys.exit(1)
 """
 
+_STOP_ENGINE: Final = r"""
+for name in dockerd containerd; do
+  for i in 1 2 3 4 5 6 7 8 9 10; do
+    pids=$(pidof "$name") || break
+    kill $pids; sleep 1
+  done
+done
+"""
+"""Where no service manager runs it, the package does not stop an engine."""
+
+_REMOVE_KEPT: Final = r"""
+for place in /var/lib/docker /var/lib/containerd /opt/containerd /etc/docker /run/docker \
+  /run/containerd; do
+  [ -d "$place" ] || continue
+  awk -v "below=$place/" 'index($5, below) == 1 {print $5}' /proc/self/mountinfo | sort -r |
+    while read -r mount; do umount -l "$mount"; done
+  find -H "$place" -xdev -mindepth 1 -delete
+  rmdir "$place" 2>/dev/null || :
+done
+! [ -d /sys/class/net/docker0 ] || ip link delete docker0
+case "$(getent group docker)" in *:) groupdel docker ;; esac
+"""
+"""What an engine leaves behind that was ours from the start; a place may be a disk of its own."""
+
 
 def clean_host(
     connection: HostConnection, facts: HostFacts, changes: HostChanges, *, purge: bool
@@ -126,7 +150,7 @@ def clean_host(
         connection: open.
         facts: of the host.
         changes: what bootstrap once changed there; its group memberships are taken back.
-        purge: whether the packages that bootstrap installed go too.
+        purge: whether the packages that bootstrap installed go too, an engine with its data.
 
     Raises:
         ExecFailed: something could not be removed; says what.
@@ -168,8 +192,18 @@ def _run_program(connection: HostConnection, facts: HostFacts) -> str:
 def _purge_script(facts: HostFacts, packages: tuple[str, ...]) -> str:
     names = " ".join(packages)
     if package_family(facts) == "apt":
-        return (
-            "export DEBIAN_FRONTEND=noninteractive\n"
-            f"apt-get -q purge -y {names} >/dev/null && apt-get -q autoremove -y --purge >/dev/null"
+        # who installed what needs them is to decide
+        lines = "\n".join(packages)
+        script = (
+            f"others=$({APT} -s purge {names} | awk '/^(Purg|Remv) / {{print $2}}' | "
+            f"grep -vxF '{lines}')\n"
+            '[ -z "$others" ] || { echo "other packages need them:" $others >&2; exit 1; }\n'
+            f"{APT} purge -y {names} >/dev/null || exit"
         )
-    return f"for name in {names}; do {facts.package_manager} remove -y -q $name || :; done"
+    else:
+        script = f"for name in {names}; do {facts.package_manager} remove -y -q $name || :; done"
+    engines = {name for family in ENGINE_PACKAGES.values() for name in family}
+    if engines.isdisjoint(packages):
+        return script
+    stop = "" if facts.systemd else _STOP_ENGINE
+    return f"{stop}{script}\n{_REMOVE_KEPT}"

@@ -25,7 +25,8 @@ FAMILIES: Final[dict[str, str]] = {
     "fedora": "dnf", "rhel": "dnf", "centos": "dnf", "rocky": "dnf", "almalinux": "dnf",
     "ol": "dnf", "amzn": "dnf",
 }  # fmt: skip
-_APT: Final = "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120"
+_NEW: Final = "new package: "
+APT: Final = "env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Step:
         check: what it mends.
         title: for people: "install docker.io".
         script: POSIX sh; non-zero means that it failed, its last words say why.
-        installs: packages that may be new on the host afterwards, for `orch reset --purge`.
+        installs: packages that are asked for; the script's output tells which ones are new on the
+            host (`new_packages`), for `orch reset --purge`.
         joins_group: group that the login is put into; "" for none.
     """
 
@@ -165,7 +167,7 @@ class _Builder:
         if facts.socket == "denied" and not facts.privileged:
             return  # something listens there; who may ask it is the socket check's matter
         if not facts.dockerd:
-            self._install("docker", "there is no Docker Engine", _DOCKER_PACKAGES)
+            self._install("docker", "there is no Docker Engine", ENGINE_PACKAGES)
         if not self._faults or facts.dockerd:
             self._steps.append(Step("docker", "start the Docker Engine", _start_script(facts)))
 
@@ -293,11 +295,17 @@ class _Builder:
         self._steps.append(Step(check, f"install {' or '.join(chosen)}", script, installs=chosen))
 
 
-_DOCKER_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
+ENGINE_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
     "apt": ("docker.io",),
     "dnf": ("moby-engine", "docker-ce", "docker"),
 }
 """For dnf: the first one that the configured repositories have."""
+
+
+def new_packages(output: str) -> tuple[str, ...]:
+    """The packages that are new on a host, as an installing step's output tells."""
+    lines = output.splitlines()
+    return tuple(line.removeprefix(_NEW).strip() for line in lines if line.startswith(_NEW))
 
 
 def _install_script(family: str, facts: HostFacts, packages: tuple[str, ...]) -> str:
@@ -305,15 +313,19 @@ def _install_script(family: str, facts: HostFacts, packages: tuple[str, ...]) ->
         names = " ".join(packages)
         # the package lists of a fresh machine are empty or old: try, update, try again
         return (
-            f"{_APT} install -y --no-install-recommends {names} >/dev/null 2>&1 || {{\n"
-            f"  {_APT} update >/dev/null && "
-            f"{_APT} install -y --no-install-recommends {names} >/dev/null\n}}"
+            "listed() { dpkg-query -W -f '${db:Status-Status} ${Package}\\n' "
+            "| sed -n 's/^installed //p'; }\n"
+            "before=$(listed)\n"
+            f"{APT} install -y --no-install-recommends {names} >/dev/null 2>&1 || {{\n"
+            f"  {APT} update >/dev/null && "
+            f"{APT} install -y --no-install-recommends {names} >/dev/null\n}} || exit\n"
+            f"listed | grep -vxF \"$before\" | sed 's/^/{_NEW}/'"
         )
     tool = facts.package_manager
     return (
         "words=\n"
         f"for name in {' '.join(packages)}; do\n"
-        f'  words=$({tool} install -y -q "$name" 2>&1) && exit 0\n'
+        f'  words=$({tool} install -y -q "$name" 2>&1) && echo "{_NEW}$name" && exit 0\n'
         "done\n"
         "printf '%s\\n' \"$words\" >&2; exit 1"
     )

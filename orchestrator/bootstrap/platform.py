@@ -255,11 +255,10 @@ class _Run:
     def _remember(self, outcomes: Sequence[HostOutcome]) -> None:
         changes = {}
         for outcome in outcomes:
-            packages = tuple(p for step in outcome.done for p in step.installs)
             groups = tuple(step.joins_group for step in outcome.done if step.joins_group)
-            if packages or groups:
+            if outcome.installed or groups:
                 user = outcome.facts.user if outcome.facts else ""
-                changes[outcome.node.name] = HostChanges(packages, groups, user)
+                changes[outcome.node.name] = HostChanges(outcome.installed, groups, user)
         self._state.add_changes(changes)
 
     def _tell_control_plane_plan(self, outcomes: Sequence[HostOutcome]) -> None:

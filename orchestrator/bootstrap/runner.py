@@ -21,7 +21,7 @@ from orchestrator.bootstrap.facts import (
 )
 from orchestrator.bootstrap.hostkeys import Pin
 from orchestrator.bootstrap.inventory.model import InventoryNode
-from orchestrator.bootstrap.plan import HostPlan, Step, plan_host
+from orchestrator.bootstrap.plan import HostPlan, Step, new_packages, plan_host
 from orchestrator.bootstrap.settings import BootstrapSettings
 from orchestrator.kit.clock import Clock, SystemClock
 from orchestrator.kit.errors import ExecFailed, RemoteError
@@ -70,6 +70,7 @@ class HostOutcome:
         pin: how its key was accepted.
         facts: as read last.
         done: steps that were carried out (or, in a dry run, would be).
+        installed: packages that are new on the host; of a step that failed, what it asked for.
         warnings: what works and should be looked at.
         failures: empty when the host is prepared.
     """
@@ -79,6 +80,7 @@ class HostOutcome:
     pin: Pin | None = None
     facts: HostFacts | None = None
     done: tuple[Step, ...] = ()
+    installed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = field(default=())
 
@@ -169,8 +171,8 @@ def read_facts(
     return facts, late if late > 0 else min(early, 0.0)
 
 
-def run_step(connection: HostConnection, facts: HostFacts, script: str) -> None:
-    """Runs a script as root.
+def run_step(connection: HostConnection, facts: HostFacts, script: str) -> str:
+    """Runs a script as root; its output.
 
     Raises:
         ExecFailed: it failed; carries its own words.
@@ -188,6 +190,7 @@ def run_step(connection: HostConnection, facts: HostFacts, script: str) -> None:
             status=result.status,
             stderr=result.stderr[-4096:],
         )
+    return result.stdout
 
 
 def last_words(text: str, lines: int = 3) -> str:
@@ -220,7 +223,7 @@ class _Worker:
             for step in plan.steps:
                 self._say(node, step.check, "planned", step.title)
             return replace(outcome, done=plan.steps)
-        return self._look_again(replace(outcome, done=plan.steps))
+        return self._look_again(outcome)
 
     def _say(self, node: InventoryNode, step: str, state: EventState, detail: str = "") -> None:
         self._tell(HostEvent(node.name, step, state, detail))
@@ -249,7 +252,10 @@ class _Worker:
                 for step in plan.steps:
                     stage = step.check
                     self._say(node, stage, "running", step.title)
-                    run_step(connection, facts, step.script)
+                    before = outcome.installed
+                    outcome = replace(outcome, installed=before + step.installs)
+                    new = new_packages(run_step(connection, facts, step.script))
+                    outcome = replace(outcome, done=(*outcome.done, step), installed=before + new)
                     self._say(node, stage, "changed", step.title)
                 return outcome, plan
         except RemoteError as error:

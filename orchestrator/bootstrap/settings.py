@@ -1,6 +1,6 @@
 """Settings of bootstrap: what is asked of a host, and how many are worked on at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +39,13 @@ class BootstrapSettings:
     parallel_per_jump: int = 8
     ready_timeout_s: float = 90.0
     server_timeout_s: float = 60.0
+
+    def patient(self, factor: float) -> "BootstrapSettings":
+        """The same with deadlines that are so many times as long, for hosts that are slow."""
+        return replace(
+            self,
+            connect_timeout_s=self.connect_timeout_s * factor,
+            command_timeout_s=self.command_timeout_s * factor,
+            ready_timeout_s=self.ready_timeout_s * factor,
+            server_timeout_s=self.server_timeout_s * factor,
+        )

@@ -30,7 +30,7 @@ class HostChanges:
     """What bootstrap changed on one host, as far as somebody may want it back.
 
     Attributes:
-        packages: installed by us, or by the command that chose one of them.
+        packages: new on the host since, those included that came with the ones we asked for.
         groups: that the login was put into.
         user: the login.
     """

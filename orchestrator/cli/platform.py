@@ -35,12 +35,18 @@ def _load(inventory: Path) -> "Inventory":
     return loaded
 
 
-def _settings(*, install: bool = True, parallel: int = 0) -> "BootstrapSettings":
+def _patience_option(command: Command) -> Command:
+    words = "Deadlines are so many times as long, for slow or emulated hosts (1)."
+    kind = click.FloatRange(1, 100)
+    return click.option("--patience", type=kind, default=1.0, help=words)(command)
+
+
+def _settings(patience: float, *, install: bool = True, parallel: int = 0) -> "BootstrapSettings":
     from dataclasses import replace
 
     from orchestrator.bootstrap.settings import BootstrapSettings
 
-    settings = BootstrapSettings(install=install)
+    settings = BootstrapSettings(install=install).patient(patience)
     return replace(settings, parallel=parallel) if parallel else settings
 
 
@@ -54,6 +60,7 @@ def _settings(*, install: bool = True, parallel: int = 0) -> "BootstrapSettings"
 @click.option("--lb-port", type=click.IntRange(1, 65535), help="Port of the balancer (8081).")
 @click.option("--address", default="", help="Name or address that clients reach this machine at.")
 @click.option("--parallel", type=click.IntRange(1), help="Hosts to work on at once.")
+@_patience_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
 def bootstrap(
     inventory: Path,
@@ -65,6 +72,7 @@ def bootstrap(
     lb_port: int | None,
     address: str,
     parallel: int | None,
+    patience: float,
     as_json: bool,
 ) -> None:
     """Turn an inventory into a running platform; run it again after a change.
@@ -89,7 +97,7 @@ def bootstrap(
         prune=prune,
     )
     columns = ("connect", "facts", "prepare", *(() if dry_run else ("join", "ready")))
-    settings = _settings(install=not no_install, parallel=parallel or 0)
+    settings = _settings(patience, install=not no_install, parallel=parallel or 0)
     with progress([n.name for n in loaded.nodes], columns, as_json=as_json) as report:
         summary = run(request, settings, report)
     if as_json:
@@ -162,9 +170,16 @@ next:
 @click.argument("inventory", type=click.Path(path_type=Path))
 @_state_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--purge", is_flag=True, help="Remove the packages that bootstrap installed, too.")
+@click.option(
+    "--purge",
+    is_flag=True,
+    help="Remove the packages that bootstrap installed, too; an engine with all that it kept.",
+)
+@_patience_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
-def reset(inventory: Path, state: str, yes: bool, purge: bool, as_json: bool) -> None:
+def reset(
+    inventory: Path, state: str, yes: bool, purge: bool, patience: float, as_json: bool
+) -> None:
     """Take everything of ours off the hosts; afterwards they are as before.
 
     The server and the load balancer are stopped first. The state directory stays: bootstrap brings
@@ -179,12 +194,14 @@ def reset(inventory: Path, state: str, yes: bool, purge: bool, as_json: bool) ->
     loaded = _load(inventory)
     names = [n.name for n in loaded.nodes]
     if not yes:
+        extra = ", and the packages that bootstrap installed, engines with their data,"
+        more = extra if purge else ""
         click.confirm(
-            f"Remove all containers, files and processes of orch from {', '.join(names)}?",
+            f"Remove all containers, files and processes of orch{more} from {', '.join(names)}?",
             abort=True,
         )
     directory = StateDirectory(state_dir(state))
-    settings = _settings()
+    settings = _settings(patience)
     service = Service(directory)
     connector = make_connector(
         inventory.absolute().parent, Path.home(), directory, settings, record=False

@@ -210,6 +210,29 @@ def test_reset_removes_containers_shims_and_files_of_ours(rig, state, shop_image
     assert "orch" not in rig.run("node-1", "ls", "/run", "/dev/shm")
 
 
+def test_a_purge_takes_the_engine_that_bootstrap_installed_and_what_it_kept(new_rig, state):
+    rig = new_rig("purged", nodes=1)
+    rig.run("node-1", "sh", "-c", "test -d /var/lib/docker/image && getent group docker")
+    connector = Connector(HostKeys(state.known_hosts), SETTINGS)
+    state.add_changes({"node-1": HostChanges(("docker.io", "containerd"), ("docker",), "ops")})
+    try:
+        first, second = (
+            reset_hosts(nodes_of(rig), state, connector, SETTINGS, lambda _: None, purge=True)
+            for _ in range(2)
+        )
+    finally:
+        connector.close()
+    assert first[0].failure is None
+    assert first[0].removed == "ops's membership of group docker; packages docker.io containerd"
+    assert (second[0].failure, second[0].removed) == (None, "")
+    left = (
+        "dpkg-query -W docker.io containerd 2>/dev/null; getent group docker; "
+        "pidof dockerd containerd; ls -d /etc/docker /var/lib/containerd /opt/containerd; "
+        "ls /var/lib/docker; cut -d' ' -f2 /proc/mounts | grep /docker/; ip link show docker0; true"
+    )
+    assert rig.run("node-1", "sh", "-c", f"({left}) 2>/dev/null").split() == []
+
+
 def test_the_command_line_reports_faults_and_plans_as_json(rig, tmp_path):
     state = tmp_path / "state"
     wrong = tmp_path / "wrong.yaml"

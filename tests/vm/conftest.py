@@ -12,19 +12,18 @@ import pytest
 
 from tests.rig.served import free_port
 from tests.rig.watching import api, server_log  # noqa: F401
-from tests.vm.machines import Machines, Platform
+from tests.vm.machines import LIMIT_S, Machines, Platform
 from tests.vm.traces import Traces, traces_of
 
 ORDER = ("test_bootstrap", "test_workloads", "test_faults", "test_limits", "test_reset")
 KEEP = os.environ.get("ORCH_VM_KEEP") == "1"
-LIMIT_S = 3000  # an emulated VM boots in minutes; every wait inside has a deadline of its own
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the modules in their order."""
     here = [item for item in items if item.path.parent.name == "vm"]
     for item in here:
-        item.add_marker(pytest.mark.timeout(LIMIT_S))
+        item.add_marker(pytest.mark.timeout(2 * LIMIT_S))  # each wait has a deadline too
     here.sort(key=lambda item: ORDER.index(item.path.stem))
     items[:] = [item for item in items if item not in here] + here
 
@@ -36,11 +35,13 @@ def booted() -> Iterator[Platform]:
     platform = Platform(machines, machines.directory / "state", free_port(), free_port())
     if not KEEP:
         machines.do("down")  # what a run that was killed has left
-    answer = platform.up("--dry-run")
-    assert answer.code == 0, answer.out + answer.err
-    yield platform
-    if not KEEP:
-        machines.do("down")
+    try:
+        answer = platform.up("--dry-run")
+        assert answer.code == 0, answer.out + answer.err
+        yield platform
+    finally:
+        if not KEEP:
+            machines.do("down")
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,8 @@ DEFAULTS = {
     "ORCH_VM_CPUS": "1",
 }
 EMULATED = os.environ.get("ORCH_VM_EMULATE") == "1"
-PATIENCE = 8.0 if EMULATED else 1.0  # what takes a second on hardware may take so many
+PATIENCE = 16.0 if EMULATED else 1.0  # what takes a second on hardware may take so many
+LIMIT_S = 900 + 300 * PATIENCE  # of a command, which may boot VMs and install Docker there
 REPLICAS = 2 if EMULATED else 6  # of the Deployment "web", on all VMs
 
 
@@ -74,7 +75,7 @@ class Machines:
         nodes: list[dict[str, Any]] = yaml.safe_load(self.inventory.read_text())["nodes"]
         return tuple(Host(n["name"], n["host"]) for n in nodes)
 
-    def cluster(self, *words: str, stdin: bytes | None = None, limit_s: float = 3000) -> Answer:
+    def cluster(self, *words: str, stdin: bytes | None = None, limit_s: float = LIMIT_S) -> Answer:
         """Runs `vagrant/cluster`, and returns what it said, whatever its exit code."""
         done = subprocess.run(
             [COMMAND, *words],

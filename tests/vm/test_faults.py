@@ -67,7 +67,9 @@ def test_a_lost_vm_is_replaced_and_welcome_when_it_is_back(platform, api, victim
         Watch(platform, NODES) as nodes,
         Watch(platform, PODS) as pods,
         LastTrue(lambda: balancer.in_service(address)) as served,
-        Load(platform.lb_port, "/web/", threads=2, rate=5.0, limit_s=900, timeout_s=60) as load,
+        Load(
+            platform.lb_port, "/web/", threads=2, rate=5.0, limit_s=60 * PATIENCE, timeout_s=60
+        ) as load,
     ):
         began = time.monotonic()
         platform.rig.do(fault, victim)

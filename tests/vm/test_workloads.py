@@ -38,7 +38,7 @@ def test_a_deployment_is_spread_served_and_updated_without_a_failed_request(plat
         template = {"metadata": {"annotations": {"version": "2"}}}
         began = time.monotonic()
         with Load(
-            platform.lb_port, "/web/", threads=2, rate=5.0, limit_s=600, timeout_s=60
+            platform.lb_port, "/web/", threads=2, rate=5.0, limit_s=90 * PATIENCE, timeout_s=60
         ) as load:
             api.merge(f"{DEPLOYMENTS}/web", {"spec": {"strategy": strategy, "template": template}})
             until(
