@@ -135,6 +135,7 @@ for place in /var/lib/docker /var/lib/containerd /opt/containerd /etc/docker /ru
   find -H "$place" -xdev -mindepth 1 -delete
   rmdir "$place" 2>/dev/null || :
 done
+rmdir /etc/cni/net.d /etc/cni 2>/dev/null || :
 ! [ -d /sys/class/net/docker0 ] || ip link delete docker0
 case "$(getent group docker)" in *:) groupdel docker ;; esac
 """

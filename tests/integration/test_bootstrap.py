@@ -227,7 +227,7 @@ def test_a_purge_takes_the_engine_that_bootstrap_installed_and_what_it_kept(new_
     assert (second[0].failure, second[0].removed) == (None, "")
     left = (
         "dpkg-query -W docker.io containerd 2>/dev/null; getent group docker; "
-        "pidof dockerd containerd; ls -d /etc/docker /var/lib/containerd /opt/containerd; "
+        "pidof dockerd containerd; ls -d /etc/docker /etc/cni /var/lib/containerd /opt/containerd; "
         "ls /var/lib/docker; cut -d' ' -f2 /proc/mounts | grep /docker/; ip link show docker0; true"
     )
     assert rig.run("node-1", "sh", "-c", f"({left}) 2>/dev/null").split() == []

@@ -14,8 +14,8 @@ def test_reset_leaves_the_vms_as_they_were(platform, untouched):
     assert left == {name: [] for name in untouched}
 
 
-def test_down_leaves_no_vm_network_volume_or_file(platform):
-    rig = platform.rig
+def test_down_leaves_no_vm_network_volume_or_file(booted):
+    rig = booted.rig
     vagrants = rig.environment.get("VAGRANT_HOME", Path.home() / ".vagrant.d")
     indexed = ["grep", "-qF", str(rig.directory), Path(vagrants) / "data/machine-index/index"]
     if Path(LIBVIRT[0]).is_dir():

@@ -6,12 +6,13 @@ from tests.vm.machines import Machines
 
 Traces = frozenset[str]
 
-# the folders whose content changes by itself on any Debian: logs, caches, package lists, timers
+# the folders whose content changes by itself on any Debian: logs, caches, package lists, timers;
+# binfmt_misc is mounted by whoever looks there
 _SCRIPT = r"""
 dpkg-query -W -f 'package ${db:Status-Abbrev} ${Package} ${Version}\n'
 getent passwd | sed 's/^/user /'; getent group | sed 's/^/group /'
 systemctl list-unit-files --state=enabled --no-legend --plain | sed 's/^/unit /'
-awk '{print "mount " $2 " " $3}' /proc/mounts | grep -v ' /run/user/'
+awk '{print "mount " $2 " " $3}' /proc/mounts | grep -v -e ' /run/user/' -e ' binfmt_misc$'
 find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path '/var/tmp' \
   -o -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg \
   -o -path /var/lib/systemd -o -path /var/lib/private -o -path /var/backups \) -prune \
