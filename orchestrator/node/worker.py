@@ -75,8 +75,10 @@ class PodWorker:
             work = [i for i in todo if not isinstance(i, machine.Wait)]
             if not work:
                 break
-            if untold:
-                await self.report()  # the next work may take long
+            if untold:  # the next work may take long, and may be made of what is told now
+                await self.report()
+                untold = False
+                continue
             if await self._carry_out(pod, work):
                 return None
             untold = True

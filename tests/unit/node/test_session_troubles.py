@@ -143,3 +143,13 @@ async def test_a_container_that_starts_again_while_it_is_looked_at_is_looked_at_
         started = (await really(looks[0])).started_at
         await here.until(lambda: here.status(key)["containerStatuses"][0]["state"]["running"]
                          ["startedAt"] == started[:19] + "Z")  # fmt: skip
+
+
+async def test_a_container_is_told_the_address_that_its_sandbox_got():
+    async with world() as here:
+        env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
+        key = await here.pod("web", env=env)
+        await here.until(lambda: is_ready(here.status(key)))
+        (app,) = (c for c in here.machine.engine.all_containers() if "Env" in c.body)
+        assert here.status(key)["podIP"]
+        assert f"IP={here.status(key)['podIP']}" in app.body["Env"]
