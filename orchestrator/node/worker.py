@@ -32,7 +32,7 @@ from orchestrator.node.podstate import PodState, Stuck
 from orchestrator.node.status import pod_status
 from orchestrator.store.objects import StoredObject
 
-_MOST_ROUNDS: Final = 50
+_MOST_ROUNDS: Final = 100
 _REFUSED_FOR_GOOD: Final = frozenset({"bad_request", "too_large"})
 _CONFIG_RETRY_S: Final = 2.0
 
