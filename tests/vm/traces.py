@@ -9,9 +9,11 @@ Traces = frozenset[str]
 # the folders whose content changes by itself on any Debian: logs, caches, package lists, timers;
 # binfmt_misc is mounted by whoever looks there
 _SCRIPT = r"""
+set -e
 dpkg-query -W -f 'package ${db:Status-Abbrev} ${Package} ${Version}\n'
 getent passwd | sed 's/^/user /'; getent group | sed 's/^/group /'
-systemctl list-unit-files --state=enabled --no-legend --plain | sed 's/^/unit /'
+units=$(systemctl --root=/ list-unit-files --state=enabled --no-legend --plain)  # asks no daemon
+echo "$units" | sed 's/^/unit /; s/  */ /g'
 awk '{print "mount " $2 " " $3}' /proc/mounts | grep -v -e ' /run/user/' -e ' binfmt_misc$'
 find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path '/var/tmp' \
   -o -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg \
