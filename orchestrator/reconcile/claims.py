@@ -3,16 +3,14 @@
 Source: Kubernetes' ControllerRefManager (claiming by selector), pkg/controller/controller_utils.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol, cast
 
 from orchestrator.api.labels import from_view
 from orchestrator.api.types.meta import LabelSelector
-from orchestrator.kit.errors import ApiError, BadRequest, Forbidden, Invalid
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
 from orchestrator.reconcile.controller import Keys
-from orchestrator.reconcile.intents import Intent, Record
 from orchestrator.reconcile.snapshot import Snapshot, metadata_of
 from orchestrator.store.objects import StoredObject, StoreEvent
 
@@ -91,19 +89,3 @@ def takes_objects(snapshot: Snapshot, namespace: str) -> bool:
     """Whether anything can be made in a namespace: it is there, and not being deleted."""
     found = snapshot.get(ObjectKey("namespaces", "", namespace))
     return found is not None and not owners.is_deleting(found)
-
-
-def create_refused(
-    key: ObjectKey, error: ApiError, component: str, words: str = "Error creating:"
-) -> Sequence[Intent]:
-    """Tells the user that what a workload asks for is refused; [] for failures that pass.
-
-    Args:
-        key: of the workload.
-        error: the API's answer.
-        component: who tells.
-        words: what the message begins with.
-    """
-    if not isinstance(error, Invalid | Forbidden | BadRequest):
-        return []
-    return [Record(key, "Warning", "FailedCreate", f"{words} {error.message}", component)]

@@ -11,7 +11,6 @@ from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile.claims import (
     claimable_pods,
-    create_refused,
     of_claimants,
     of_controller,
     pods_owned,
@@ -21,6 +20,7 @@ from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_
 from orchestrator.reconcile.history import REVISIONS
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent
+from orchestrator.reconcile.refusals import create_refused
 from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.store.objects import StoreEvent
 

@@ -11,10 +11,11 @@ from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.reconcile import owners
-from orchestrator.reconcile.claims import create_refused, of_controller, pods_owned, takes_objects
+from orchestrator.reconcile.claims import of_controller, pods_owned, takes_objects
 from orchestrator.reconcile.controller import CarryOut, Controller, Source, own_key
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.intents import Intent
+from orchestrator.reconcile.refusals import create_refused
 from orchestrator.reconcile.snapshot import Snapshot
 from orchestrator.store.objects import StoredObject
 

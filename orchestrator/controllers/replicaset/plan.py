@@ -17,10 +17,11 @@ from orchestrator.api.metadata import Chooser, generated_name
 from orchestrator.api.types.apps import ReplicaSet
 from orchestrator.api.types.pod import Pod
 from orchestrator.kit.clock import parse_rfc3339
-from orchestrator.kit.errors import ApiError, BadRequest, Forbidden, Invalid
+from orchestrator.kit.errors import ApiError
 from orchestrator.reconcile import owners
 from orchestrator.reconcile.intents import Create, Delete, Intent, Record, RequeueAfter
 from orchestrator.reconcile.pods import available_in_s, is_active, is_ready, ready_since_s
+from orchestrator.reconcile.refusals import create_refused
 from orchestrator.reconcile.snapshot import view_as
 from orchestrator.reconcile.statuses import (
     conditions_of,
@@ -79,9 +80,9 @@ def plan(facts: Facts, now_s: float, rng: Chooser) -> list[Intent]:
 
 def plan_failure(item: StoredObject, error: ApiError, now_s: float) -> list[Intent]:
     """What to tell the user when pods could not be made; nothing for passing troubles."""
-    if not isinstance(error, Invalid | Forbidden | BadRequest):
+    records = create_refused(item.key, error, COMPONENT)
+    if not records:
         return []
-    message = f"Error creating: {error.message}"
     kept = conditions_of(item)
     condition = stamped(
         find_condition(kept, _FAILURE), "True", "FailedCreate", error.message, now_s, _FAILURE
@@ -90,8 +91,7 @@ def plan_failure(item: StoredObject, error: ApiError, now_s: float) -> list[Inte
     status["conditions"] = [*without_condition(kept, _FAILURE), condition]
     status["observedGeneration"] = item.doc["metadata"].get("generation", 0)
     told = status_patch(item, status)
-    record = Record(item.key, "Warning", "FailedCreate", message, COMPONENT)
-    return [record] if told is None else [told, record]
+    return records if told is None else [told, *records]
 
 
 def _claim(facts: Facts, *, deleting: bool) -> tuple[list[StoredObject], list[Intent]]:
