@@ -21,6 +21,11 @@ from orchestrator.apiserver.connect.statuses import Status
 from orchestrator.apiserver.request import Request
 from orchestrator.kit.errors import BadRequest
 
+SETTLE_S: Final = 0.025
+"""So long a client is told nothing after its handshake. kubectl 1.29 to 1.33 begins to read before
+it has made its streams, and drops what comes for one that is not there yet ("Unknown stream id
+1, discarding message"): output would be lost. Source: kubernetes/kubernetes#131203."""
+
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 UNREADABLE: Final = 1002
@@ -121,8 +126,12 @@ class WebSocketClient:
         self._tty = tty
 
     async def greet(self) -> None:
-        """Accepts, and says on the lowest channel that the connection is there."""
+        """Accepts, and says on the lowest channel that the connection is there.
+
+        Everything else that is sent comes after it, so `SETTLE_S` holds for all of it.
+        """
         await self._socket.accept(self._protocol.name)
+        await asyncio.sleep(SETTLE_S)  # a time is waited for: the client says nothing by itself
         channel = channels.ERROR
         if self._options.stdout:
             channel = channels.STDOUT
