@@ -268,13 +268,15 @@ class HostSession:
         """Rarely: the Lease, facts that change slowly, files of pods that are gone."""
         settings = self._parts.settings
         rounds = 0
+        wait_s = settings.sweep_s * self._parts.rng.random()  # hosts that join at once part here
         while True:
             if rounds * settings.sweep_s % settings.lease_s < settings.sweep_s:
                 await self._reporter.lease()
             rounds += 1
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(settings.sweep_s):
+                async with asyncio.timeout(wait_s):
                     await self._retired.wait()
+            wait_s = settings.sweep_s
             if self.is_retired:
                 if not self._connected:
                     await asyncio.Future()  # the next adoption sees to it

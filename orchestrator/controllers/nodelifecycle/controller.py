@@ -46,6 +46,7 @@ class _Reader:
         self._clock = clock
         self._settings = settings
         self._lost: dict[str, float] = {}
+        self._ready: set[str] = set()
         self._some_ready_since: float | None = None
         self._tainted: dict[tuple[str, str, str], float] = {}
 
@@ -57,13 +58,14 @@ class _Reader:
         now = self._clock.monotonic()
         if event.type != "DELETED" and is_node_ready(event.object):
             self._lost.pop(name, None)
+            self._ready.add(name)
         else:
             self._lost.setdefault(name, now)
+            self._ready.discard(name)
         yield event.object.key
         before = self._some_ready_since
-        some = any(is_node_ready(node) for node in self._snapshot.list(NODES))
-        self._some_ready_since = (now if before is None else before) if some else None
-        if some and before is None:
+        self._some_ready_since = (now if before is None else before) if self._ready else None
+        if self._ready and before is None:
             for other in self._lost:
                 yield ObjectKey(NODES, "", other)
 

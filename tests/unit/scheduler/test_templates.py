@@ -107,5 +107,21 @@ def test_pods_that_agree_share_a_template_and_others_do_not():
         pod(schedulerName="x"),
     ]
     assert len({id(templates.of(other)) for other in others} | {id(one)}) == len(others) + 1
+    assert all(templates.of(other) is templates.of(other) for other in others)
     templates.keep({one})
     assert len(templates) == 1
+    assert templates.of(pod("three")) is one
+
+
+def test_how_pods_are_spelled_makes_no_difference():
+    templates = Templates()
+    container = {"name": "c", "image": "web"}
+    spelled = [
+        pod(meta={"labels": {"a": "1", "b": "2"}}, containers=[container]),
+        pod(meta={"labels": {"b": "2", "a": "1"}}, containers=[container]),
+        pod(meta={"labels": {"a": "1", "b": "2"}}, containers=[{**container, "env": []}]),
+        pod(meta={"labels": {"a": "1", "b": "2"}}, containers=[container], nodeName="n"),
+    ]
+    assert len({id(templates.of(one)) for one in spelled}) == 1
+    other = pod(meta={"labels": {"a": "1", "b": "2"}}, containers=[{**container, "image": "db"}])
+    assert templates.of(other) is not templates.of(spelled[0])
