@@ -32,29 +32,13 @@ from orchestrator.apiserver.health import HealthChecks
 from orchestrator.apiserver.ports import bind
 from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
+from orchestrator.assembly import Assembly, ControllerSettings
 from orchestrator.bootstrap.state import StateDirectory, own_names
 from orchestrator.controllers.accounttoken.controller import accounttoken_controller
 from orchestrator.controllers.certificate.controller import certificate_controller
-from orchestrator.controllers.clusterrole.controller import clusterrole_controller
-from orchestrator.controllers.cronjob.controller import cron_job_controller
-from orchestrator.controllers.customresources.controller import customresources_controller
-from orchestrator.controllers.daemonset.controller import daemon_set_controller
-from orchestrator.controllers.deployment.controller import deployment_controller
-from orchestrator.controllers.disruption.controller import disruption_controller
-from orchestrator.controllers.endpoints.controller import endpoints_controller
-from orchestrator.controllers.garbage.controller import garbage_controller
-from orchestrator.controllers.hpa.controller import hpa_controller
 from orchestrator.controllers.hpa.settings import AutoscalingSettings
-from orchestrator.controllers.job.controller import job_controller
-from orchestrator.controllers.namespace.controller import namespace_controller
-from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
 from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSettings
-from orchestrator.controllers.rebalance.controller import rebalance_controller
 from orchestrator.controllers.rebalance.settings import RebalanceSettings
-from orchestrator.controllers.replicaset.controller import replicaset_controller
-from orchestrator.controllers.resourcequota.controller import resourcequota_controller
-from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
-from orchestrator.controllers.statefulset.controller import stateful_set_controller
 from orchestrator.credentials import keeper
 from orchestrator.credentials.authority import KeyPair
 from orchestrator.credentials.ensure import ensure_credentials, root_pair, server_ssl_context
@@ -71,8 +55,8 @@ from orchestrator.loadbalancer.controller import LoadBalancer
 from orchestrator.loadbalancer.settings import LoadBalancerSettings
 from orchestrator.node.manager import NodeManager
 from orchestrator.node.settings import NodeSettings
-from orchestrator.reconcile.controller import CarryOut, Controller
-from orchestrator.reconcile.executor import Executor, controller_user
+from orchestrator.reconcile.controller import Controller
+from orchestrator.reconcile.executor import Executor
 from orchestrator.reconcile.informers import Informers
 from orchestrator.registry.registry import Registry
 from orchestrator.registry.settings import RegistrySettings
@@ -234,6 +218,19 @@ class ControlPlane:
         self._nodes = NodeManager(
             registry, self._informers, connector, self._clock, self._rng, settings.nodes
         )
+        self._assembly = Assembly(
+            registry=registry,
+            informers=self._informers,
+            clock=self._clock,
+            rng=self._rng,
+            usage=self._nodes,
+            settings=ControllerSettings(
+                scheduler=settings.scheduler,
+                nodelifecycle=settings.nodelifecycle,
+                autoscaling=settings.autoscaling,
+                rebalance=settings.rebalance,
+            ),
+        )
         self._balancer = LoadBalancer(
             store,
             Executor(registry).carry_out,
@@ -306,7 +303,7 @@ class ControlPlane:
     def issuing(self, root: KeyPair, keys: SigningKeys) -> dict[str, Controller]:
         """The controllers that make credentials: service accounts' tokens, certificates."""
         informers, clock, rng = self._informers, self._clock, self._rng
-        acting = self._acting
+        acting = self._assembly.acting
 
         def issue(request_pem: bytes, usages: frozenset[str], lifetime_s: int) -> bytes:
             return sign_client(root, request_pem, usages, lifetime_s, clock.wall())
@@ -323,79 +320,12 @@ class ControlPlane:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Tasks]:
         """Runs all parts as long as the context lasts; further tasks may be added."""
-        informers, acting = self._informers, self._acting
-        clock, rng = self._clock, self._rng
-        lifecycle = self._settings.nodelifecycle
         parts: dict[str, Callable[[], Awaitable[None]]] = {
-            "deployments": deployment_controller(
-                informers, acting("deployment-controller"), clock, rng
-            ).run,
-            "replicasets": replicaset_controller(
-                informers, acting("replicaset-controller"), clock, rng
-            ).run,
-            "disruption": disruption_controller(
-                informers, acting("disruption-controller"), clock, rng
-            ).run,
-            "daemonsets": daemon_set_controller(
-                informers, acting("daemon-set-controller"), clock, rng
-            ).run,
-            "statefulsets": stateful_set_controller(
-                informers, acting("statefulset-controller"), clock, rng
-            ).run,
-            "autoscalers": hpa_controller(
-                informers,
-                acting("horizontal-pod-autoscaler"),
-                clock,
-                rng,
-                self._registry.catalog,
-                self._nodes,
-                self._settings.autoscaling,
-            ).run,
-            "jobs": job_controller(informers, acting("job-controller"), clock, rng).run,
-            "cronjobs": cron_job_controller(
-                informers, acting("cronjob-controller"), clock, rng
-            ).run,
-            "endpoints": endpoints_controller(
-                informers, acting("endpointslice-controller"), rng
-            ).run,
-            "namespaces": namespace_controller(
-                informers, acting("namespace-controller"), clock, rng
-            ).run,
-            "resourcequotas": resourcequota_controller(
-                informers,
-                acting("resourcequota-controller"),
-                clock,
-                rng,
-                self._registry.quota_used,
-            ).run,
-            "serviceaccounts": serviceaccount_controller(
-                informers, acting("service-account-controller"), rng
-            ).run,
-            "clusterroles": clusterrole_controller(
-                informers, acting("clusterrole-aggregation-controller"), rng
-            ).run,
-            "garbage": garbage_controller(
-                informers, acting("generic-garbage-collector"), rng, self._registry.catalog
-            ).run,
-            "customresources": customresources_controller(
-                informers, acting("customresources-controller"), clock, rng
-            ).run,
-            "nodelifecycle": nodelifecycle_controller(
-                informers, acting("node-controller"), clock, rng, lifecycle
-            ).run,
+            **{name: made.run for name, made in self._assembly.controllers().items()},
             "scheduler": self._scheduler.run,
             "nodes": self._nodes.run,
             "events": self._prune_events,
         }
-        if self._settings.rebalance.enabled:
-            parts["rebalance"] = rebalance_controller(
-                informers,
-                acting("rebalancer"),
-                clock,
-                rng,
-                self._settings.rebalance,
-                self._settings.scheduler,
-            ).run
         if self._settings.loadbalancer.enabled:
             parts["loadbalancer"] = self._balancer.run
         async with Tasks() as tasks:
@@ -405,11 +335,7 @@ class ControlPlane:
                 yield tasks
             finally:
                 tasks.stop_supervised()
-        informers.close()
-
-    def _acting(self, name: str) -> CarryOut:
-        """The hands of a controller, which admission policies know by its name."""
-        return Executor(self._registry, controller_user(name)).carry_out
+        self._informers.close()
 
     async def _prune_events(self) -> None:
         while True:

@@ -12,20 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.controllers.daemonset.controller import daemon_set_controller
-from orchestrator.controllers.deployment.controller import deployment_controller
-from orchestrator.controllers.disruption.controller import disruption_controller
-from orchestrator.controllers.job.controller import job_controller
-from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
+from orchestrator.assembly import Assembly, ControllerSettings
 from orchestrator.controllers.nodelifecycle.settings import NodeLifecycleSettings
-from orchestrator.controllers.replicaset.controller import replicaset_controller
-from orchestrator.controllers.resourcequota.controller import resourcequota_controller
-from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
-from orchestrator.controllers.statefulset.controller import stateful_set_controller
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import InternalError
-from orchestrator.reconcile.executor import Executor
 from orchestrator.reconcile.informers import Informers
 from orchestrator.registry.registry import Registry
 from orchestrator.registry.settings import RegistrySettings
@@ -42,6 +33,11 @@ QUIET_S: Final = 330.0
 LIMIT_S: Final = 3600.0
 """After this long it is said that it did not settle."""
 _LOOK_S: Final = 1.0
+CONTROLLERS: Final = (
+    "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "disruption",
+    "serviceaccounts", "resourcequotas", "nodelifecycle",
+)  # fmt: skip
+"""Those that take part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,22 +94,17 @@ class Plane:
             await store.close()
 
     def _start(self) -> None:
-        informers, clock, rng = self.informers, self.clock, self._rng
-        carry_out = Executor(self.registry).carry_out
+        assembly = Assembly(
+            registry=self.registry,
+            informers=self.informers,
+            clock=self.clock,
+            rng=self._rng,
+            settings=ControllerSettings(
+                scheduler=self._settings.scheduler, nodelifecycle=self._settings.nodelifecycle
+            ),
+        )
         parts: dict[str, Callable[[], Awaitable[None]]] = {
-            "deployments": deployment_controller(informers, carry_out, clock, rng).run,
-            "replicasets": replicaset_controller(informers, carry_out, clock, rng).run,
-            "statefulsets": stateful_set_controller(informers, carry_out, clock, rng).run,
-            "daemonsets": daemon_set_controller(informers, carry_out, clock, rng).run,
-            "jobs": job_controller(informers, carry_out, clock, rng).run,
-            "disruption": disruption_controller(informers, carry_out, clock, rng).run,
-            "serviceaccounts": serviceaccount_controller(informers, carry_out, rng).run,
-            "resourcequotas": resourcequota_controller(
-                informers, carry_out, clock, rng, self.registry.quota_used
-            ).run,
-            "nodelifecycle": nodelifecycle_controller(
-                informers, carry_out, clock, rng, self._settings.nodelifecycle
-            ).run,
+            **{name: made.run for name, made in assembly.controllers(CONTROLLERS).items()},
             "scheduler": self.scheduler.run,
             "hosts": self.hosts.run,
         }

@@ -30,6 +30,7 @@ from orchestrator.scheduler.fleet import Fleet, Placed
 from orchestrator.scheduler.hosts import host_of
 from orchestrator.scheduler.settings import SchedulerSettings
 from orchestrator.scheduler.templates import Templates
+from orchestrator.server import tune_interpreter
 from orchestrator.store.objects import StoredObject
 
 HOSTNAME: Final = "kubernetes.io/hostname"
@@ -191,6 +192,7 @@ def main() -> bool:
     parser.add_argument("--hosts", type=int, default=5000)
     flags = parser.parse_args()
     print(machine())
+    tune_interpreter()  # as the server is
     cluster = filled(flags.hosts)
     fine = True
     head = ("", "decisions/s", "wanted", "lone p50 ms", "p99 ms", "wanted")

@@ -7,27 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from orchestrator.api.types.pod import Pod
-from orchestrator.controllers.clusterrole.controller import clusterrole_controller
-from orchestrator.controllers.cronjob.controller import cron_job_controller
-from orchestrator.controllers.customresources.controller import customresources_controller
-from orchestrator.controllers.daemonset.controller import daemon_set_controller
-from orchestrator.controllers.deployment.controller import deployment_controller
-from orchestrator.controllers.disruption.controller import disruption_controller
-from orchestrator.controllers.endpoints.controller import endpoints_controller
-from orchestrator.controllers.garbage.controller import garbage_controller
-from orchestrator.controllers.hpa.controller import hpa_controller
-from orchestrator.controllers.hpa.settings import AutoscalingSettings
-from orchestrator.controllers.job.controller import job_controller
-from orchestrator.controllers.namespace.controller import namespace_controller
-from orchestrator.controllers.nodelifecycle.controller import nodelifecycle_controller
-from orchestrator.controllers.rebalance.controller import rebalance_controller
+from orchestrator.assembly import Assembly, ControllerSettings
 from orchestrator.controllers.rebalance.settings import RebalanceSettings
-from orchestrator.controllers.replicaset.controller import replicaset_controller
-from orchestrator.controllers.serviceaccount.controller import serviceaccount_controller
-from orchestrator.controllers.statefulset.controller import stateful_set_controller
 from orchestrator.kit.aio.tasks import spawn
 from orchestrator.kit.ids import ObjectKey
-from orchestrator.reconcile.executor import Executor
 from orchestrator.reconcile.informers import Informers
 from orchestrator.reconcile.pods import is_ready
 from orchestrator.reconcile.snapshot import node_of, view_as
@@ -79,38 +62,18 @@ class Cluster:
         self.tasks: list[asyncio.Task[None]] = []
 
     def start(self, settings: SchedulerSettings, rebalance: RebalanceSettings) -> None:
-        carry_out = Executor(self.registry).carry_out
-        informers, clock, rng = self.informers, self.clock, self.rng
+        assembly = Assembly(
+            registry=self.registry,
+            informers=self.informers,
+            clock=self.clock,
+            rng=self.rng,
+            usage=self.usage,
+            settings=ControllerSettings(scheduler=settings, rebalance=rebalance),
+        )
         parts = [
-            deployment_controller(informers, carry_out, clock, rng),
-            replicaset_controller(informers, carry_out, clock, rng),
-            disruption_controller(informers, carry_out, clock, rng),
-            daemon_set_controller(informers, carry_out, clock, rng),
-            stateful_set_controller(informers, carry_out, clock, rng),
-            job_controller(informers, carry_out, clock, rng),
-            cron_job_controller(informers, carry_out, clock, rng),
-            endpoints_controller(informers, carry_out, rng),
-            namespace_controller(informers, carry_out, clock, rng),
-            garbage_controller(informers, carry_out, rng, self.registry.catalog),
-            serviceaccount_controller(informers, carry_out, rng),
-            clusterrole_controller(informers, carry_out, rng),
-            customresources_controller(informers, carry_out, clock, rng),
-            nodelifecycle_controller(informers, carry_out, clock, rng),
-            hpa_controller(
-                informers,
-                carry_out,
-                clock,
-                rng,
-                self.registry.catalog,
-                self.usage,
-                AutoscalingSettings(),
-            ),
-            Scheduler(self.registry, informers, clock, settings),
+            *assembly.controllers().values(),
+            Scheduler(self.registry, self.informers, self.clock, settings),
         ]
-        if rebalance.enabled:
-            parts.append(
-                rebalance_controller(informers, carry_out, clock, rng, rebalance, settings)
-            )
         self.tasks += [spawn(part.run(), name=type(part).__name__) for part in parts]
 
     async def add_host(self, cpu: str = "4", memory: str = "8Gi", pods: str = "110") -> Host:
