@@ -154,10 +154,13 @@ def clean_host(
         purge: whether the packages that bootstrap installed go too, an engine with its data.
 
     Raises:
-        ExecFailed: something could not be removed; says what.
+        ExecFailed: something could not be removed; says what. Nothing was, where packages are to
+            go that others need.
         ChannelLost: the connection broke.
     """
     removed = []
+    if changes.packages and purge and package_family(facts) == "apt":
+        run_step(connection, facts, _needed_script(changes.packages))
     if facts.python:
         removed.append(_run_program(connection, facts))
     for group in changes.groups:
@@ -190,17 +193,20 @@ def _run_program(connection: HostConnection, facts: HostFacts) -> str:
     return result.stdout.strip()
 
 
+def _needed_script(packages: tuple[str, ...]) -> str:
+    """Fails where other packages need them: who installed those is to decide."""
+    names, lines = " ".join(packages), "\n".join(packages)
+    return (
+        f"others=$({APT} -s purge {names} | awk '/^(Purg|Remv) / {{print $2}}' | "
+        f"grep -vxF '{lines}')\n"
+        f'[ -z "$others" ] || {{ echo "other packages need {names}:" $others >&2; exit 1; }}'
+    )
+
+
 def _purge_script(facts: HostFacts, packages: tuple[str, ...]) -> str:
     names = " ".join(packages)
     if package_family(facts) == "apt":
-        # who installed what needs them is to decide
-        lines = "\n".join(packages)
-        script = (
-            f"others=$({APT} -s purge {names} | awk '/^(Purg|Remv) / {{print $2}}' | "
-            f"grep -vxF '{lines}')\n"
-            '[ -z "$others" ] || { echo "other packages need them:" $others >&2; exit 1; }\n'
-            f"{APT} purge -y {names} >/dev/null || exit"
-        )
+        script = f"{APT} purge -y {names} >/dev/null || exit"
     else:
         script = f"for name in {names}; do {facts.package_manager} remove -y -q $name || :; done"
     engines = {name for family in ENGINE_PACKAGES.values() for name in family}

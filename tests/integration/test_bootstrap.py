@@ -214,16 +214,25 @@ def test_a_purge_takes_the_engine_that_bootstrap_installed_and_what_it_kept(new_
     rig = new_rig("purged", nodes=1)
     rig.run("node-1", "sh", "-c", "test -d /var/lib/docker/image && getent group docker")
     connector = Connector(HostKeys(state.known_hosts), SETTINGS)
-    state.add_changes({"node-1": HostChanges(("docker.io", "containerd"), ("docker",), "ops")})
+
+    def purge():
+        return reset_hosts(nodes_of(rig), state, connector, SETTINGS, lambda _: None, purge=True)
+
+    state.add_changes({"node-1": HostChanges(("containerd",), ("docker",), "ops")})
     try:
-        first, second = (
-            reset_hosts(nodes_of(rig), state, connector, SETTINGS, lambda _: None, purge=True)
-            for _ in range(2)
-        )
+        refused = purge()
+        there = rig.run("node-1", "sh", "-c", "docker ps -q | wc -l; id -nG ops").split()
+        state.add_changes({"node-1": HostChanges(("docker.io",))})
+        first, second = purge(), purge()
     finally:
         connector.close()
+    assert refused[0].failure is not None
+    assert refused[0].failure.step == "clean"
+    assert "other packages need containerd: docker.io" in refused[0].failure.message
+    assert there[0] == "0", "the engine answers still"
+    assert "docker" in there
     assert first[0].failure is None
-    assert first[0].removed == "ops's membership of group docker; packages docker.io containerd"
+    assert first[0].removed == "ops's membership of group docker; packages containerd docker.io"
     assert (second[0].failure, second[0].removed) == (None, "")
     left = (
         "dpkg-query -W docker.io containerd 2>/dev/null; getent group docker; "
