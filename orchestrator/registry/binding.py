@@ -7,19 +7,19 @@ from orchestrator.api.admission.question import Question
 from orchestrator.kit.clock import Clock, rfc3339
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.registry import asking, faults, strategy
+from orchestrator.registry.commits import Committer
 from orchestrator.registry.options import WriteOptions
-from orchestrator.registry.writer import Writer
+from orchestrator.registry.policies import AdmissionPolicies
 from orchestrator.store.objects import Document, StoredObject
-from orchestrator.store.store import Store
 
 
 class Binder:
     """Sets `spec.nodeName`."""
 
-    def __init__(self, store: Store, clock: Clock, writer: Writer) -> None:
-        self._store = store
+    def __init__(self, clock: Clock, policies: AdmissionPolicies, committer: Committer) -> None:
         self._clock = clock
-        self._writer = writer
+        self._policies = policies
+        self._committer = committer
 
     async def bind(
         self,
@@ -31,12 +31,10 @@ class Binder:
         dry_run: bool,
     ) -> StoredObject:
         """See `Registry.bind`."""
-        if requester and self._writer.policies.hooks:
-            self._writer.policies.review(_question(key, node_name, requester), [])
-        async with self._writer.locks.hold(key):
-            stored = self._store.get(key)
-            if stored is None:
-                raise faults.not_found(key)
+        if requester and self._policies.hooks:
+            self._policies.review(_question(key, node_name, requester), [])
+        async with self._committer.locks.hold(key):
+            stored = self._committer.stored(key)
             document = stored.thawed()
             if "deletionTimestamp" in document["metadata"]:
                 raise faults.conflict(
@@ -50,7 +48,7 @@ class Binder:
             document["spec"]["nodeName"] = node_name
             _set_scheduled(document, rfc3339(self._clock.wall()), message)
             strategy.count_generation(faults.resource_of(key.resource), stored.doc, document)
-            return await self._writer.commit(key, stored, document, dry_run=dry_run)
+            return await self._committer.commit(key, stored, document, dry_run=dry_run)
 
 
 def _question(key: ObjectKey, node_name: str, requester: Mapping[str, Any]) -> Question:

@@ -1,4 +1,4 @@
-"""Deleting one object or many. Neighbours: `lifecycle` decides, `writer` stores.
+"""Deleting one object or many. Neighbours: `lifecycle` decides, `commits` stores.
 
 Source: Kubernetes API concepts, "Resource deletion"; meta/v1 DeleteOptions.
 """
@@ -11,9 +11,10 @@ from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import ApiError, NotFound
 from orchestrator.kit.ids import ObjectKey
 from orchestrator.registry import admission, asking, faults, strategy
+from orchestrator.registry.commits import Committer
 from orchestrator.registry.lifecycle import plan_delete
 from orchestrator.registry.options import Deleted, DeleteOptions
-from orchestrator.registry.writer import Writer
+from orchestrator.registry.policies import AdmissionPolicies
 from orchestrator.store.objects import Delete, Draft, StoredObject
 from orchestrator.store.store import Store
 
@@ -24,23 +25,24 @@ _AT_ONCE: Final = 256
 class Deleter:
     """Deletes objects."""
 
-    def __init__(self, store: Store, clock: Clock, writer: Writer) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, policies: AdmissionPolicies, committer: Committer
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._writer = writer
+        self._policies = policies
+        self._committer = committer
 
     async def delete(self, key: ObjectKey, options: DeleteOptions) -> Deleted:
         """See `Registry.delete`."""
-        async with self._writer.locks.hold(key):
-            stored = self._store.get(key)
-            if stored is None:
-                raise faults.not_found(key)
+        async with self._committer.locks.hold(key):
+            stored = self._committer.stored(key)
             _check_preconditions(key, stored, options)
             refusal = admission.delete_refusal(key)
             if refusal is not None:
                 raise refusal
             document = stored.thawed()
-            policies = self._writer.policies
+            policies = self._policies
             if policies.hooks and options.requester:
                 row = faults.resource_of(key.resource, policies.catalog.current)
                 question = asking.deletion(row, key, stored.doc, options)
@@ -51,7 +53,7 @@ class Deleter:
                 return Deleted(await self._store.write(last), gone=True)
             if gone or strategy.same(stored.doc, document):
                 return Deleted(stored, gone=gone)
-            held = await self._writer.commit(key, stored, document, dry_run=options.dry_run)
+            held = await self._committer.commit(key, stored, document, dry_run=options.dry_run)
             return Deleted(held, gone=False)
 
     async def delete_all(

@@ -16,6 +16,7 @@ from orchestrator.kit.errors import AlreadyExists, Forbidden, NotFound
 from orchestrator.kit.ids import ObjectKey, Uid
 from orchestrator.registry import faults
 from orchestrator.registry.catalog import LiveCatalog
+from orchestrator.registry.creator import Creator
 from orchestrator.registry.deletion import Deleter
 from orchestrator.registry.options import DeleteOptions, WriteOptions
 from orchestrator.registry.spam import SpamFilter
@@ -41,6 +42,7 @@ class EventRecorder:
         self,
         store: Store,
         clock: Clock,
+        creator: Creator,
         writer: Writer,
         deleter: Deleter,
         ttl_s: float,
@@ -49,6 +51,7 @@ class EventRecorder:
         self._store = store
         self._catalog = catalog
         self._clock = clock
+        self._creator = creator
         self._writer = writer
         self._deleter = deleter
         self._ttl_s = ttl_s
@@ -72,7 +75,7 @@ class EventRecorder:
         key = ObjectKey("events", event["metadata"]["namespace"], event["metadata"]["name"])
         try:
             if self._store.get(key) is None:
-                return await self._writer.create_own(key, event)
+                return await self._creator.create_own(key, event)
         except AlreadyExists:
             pass  # somebody said it at the same time: count it
         except (NotFound, Forbidden):
@@ -115,7 +118,7 @@ class EventRecorder:
             "metadata": {
                 "name": name,
                 "namespace": about.namespace or _HOME,
-                "uid": self._writer.new_uid(),
+                "uid": self._creator.new_uid(),
                 "creationTimestamp": now,
             },
             "involvedObject": involved,

@@ -21,14 +21,18 @@ from orchestrator.kit.clock import Clock
 from orchestrator.kit.errors import BadRequest
 from orchestrator.kit.ids import ObjectKey, Revision, Uid
 from orchestrator.registry import builtins, faults
+from orchestrator.registry.admitter import Admitter
 from orchestrator.registry.binding import Binder
 from orchestrator.registry.catalog import LiveCatalog
+from orchestrator.registry.commits import Committer
+from orchestrator.registry.creator import Creator
 from orchestrator.registry.deletion import Deleter
 from orchestrator.registry.events import EventRecorder, EventType
 from orchestrator.registry.eviction import Evictor
 from orchestrator.registry.options import Deleted, DeleteOptions, Page, Patch, WriteOptions
 from orchestrator.registry.pages import read_page
 from orchestrator.registry.policies import AdmissionPolicies
+from orchestrator.registry.quotas import QuotaLedger
 from orchestrator.registry.settings import RegistrySettings
 from orchestrator.registry.writer import Writer
 from orchestrator.store.objects import StoredObject
@@ -56,12 +60,23 @@ class Registry:
         self._store = store
         self.catalog = LiveCatalog(store)
         self.policies = AdmissionPolicies(store, self.catalog)
-        self._writer = Writer(store, clock, rng, chosen, self.policies)
-        self._deleter = Deleter(store, clock, self._writer)
-        self._binder = Binder(store, clock, self._writer)
-        self._evictor = Evictor(store, clock, self._writer, self._deleter)
+        policies, admitter = self.policies, Admitter(store, chosen)
+        self._quotas = quotas = QuotaLedger(store, clock)
+        committer = Committer(store, chosen)
+        self._creator = creator = Creator(
+            store, clock, rng,
+            admitter=admitter, policies=policies, quotas=quotas, committer=committer,
+        )  # fmt: skip
+        self._writer = writer = Writer(
+            store, clock,
+            admitter=admitter, policies=policies, quotas=quotas, committer=committer,
+            creator=creator,
+        )  # fmt: skip
+        self._deleter = deleter = Deleter(store, clock, policies, committer)
+        self._binder = Binder(clock, policies, committer)
+        self._evictor = Evictor(store, clock, writer, deleter)
         self._events = EventRecorder(
-            store, clock, self._writer, self._deleter, chosen.event_ttl_s, self.catalog
+            store, clock, creator, writer, deleter, chosen.event_ttl_s, self.catalog
         )
 
     # ------------------------------------------------------------ reading
@@ -114,7 +129,7 @@ class Registry:
         Raises:
             NotFound: there is no such quota.
         """
-        return self._writer.quotas.used(key)
+        return self._quotas.used(key)
 
     # ------------------------------------------------------------ writing
 
@@ -147,7 +162,7 @@ class Registry:
         """
         row = self._row(resource, "create", namespace)
         chosen = options or WriteOptions()
-        made = await self._writer.create(row, namespace, document, chosen, consumes=consumes)
+        made = await self._creator.create(row, namespace, document, chosen, consumes=consumes)
         await self._accompany(made, chosen)
         return made
 
@@ -340,7 +355,7 @@ class Registry:
 
     async def ensure_builtins(self) -> None:
         """Makes the initial namespaces that are missing; idempotent. Call at start."""
-        await builtins.ensure_builtins(self._store, self._writer)
+        await builtins.ensure_builtins(self._store, self._creator, self._writer)
 
     async def _accompany(self, made: StoredObject, options: WriteOptions) -> None:
         """Makes what comes with a new object: a namespace's service account.
@@ -348,7 +363,7 @@ class Registry:
         At once, so that nobody who was told of the namespace finds that pods are refused.
         """
         if made.key.resource == "namespaces" and not options.dry_run:
-            await builtins.ensure_account(self._store, self._writer, made.key.name)
+            await builtins.ensure_account(self._store, self._creator, made.key.name)
 
     # ------------------------------------------------------------ checks
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.api.types.pod import Pod
 from orchestrator.api.types.view import decode_view
 from orchestrator.kit.errors import AlreadyExists, Forbidden, Invalid, NotFound
-from orchestrator.registry import writer
+from orchestrator.registry import creator
 from orchestrator.registry.options import WriteOptions
 from orchestrator.registry.registry import Registry
 from orchestrator.store.sql import InlineSqlite
@@ -50,14 +50,14 @@ HIGH = {"metadata": {"name": "high"}, "value": 100}
 def counted(monkeypatch):
     """How many pods went all the way through admission."""
     calls = []
-    real = writer.admit_document
+    real = creator.admit_document
 
     def counting(resource, *args, **more):
         if resource.resource == "pods":
             calls.append(resource)
         return real(resource, *args, **more)
 
-    monkeypatch.setattr(writer, "admit_document", counting)
+    monkeypatch.setattr(creator, "admit_document", counting)
     return calls
 
 
@@ -229,7 +229,7 @@ async def test_moulds_change_nothing(sources, seed):
         registry = Registry(store, Still(), random.Random(seed))
         await registry.ensure_builtins()
         if not remembers:
-            registry._writer._make = lambda *_: None
+            registry._creator._make = lambda *_: None
         found = []
         for number, source in enumerate(sources * 3):
             item, told = await create(registry, named(source, f"p{number}"), field_manager="m")

@@ -1,17 +1,12 @@
 """Writes in a version that is not the stored one, below the question which verbs are served."""
 
 import json
-import random
 
 import pytest
 
 from orchestrator.api.resources import by_path, by_resource
 from orchestrator.kit.ids import ObjectKey
-from orchestrator.registry.catalog import LiveCatalog
 from orchestrator.registry.options import Patch, WriteOptions
-from orchestrator.registry.policies import AdmissionPolicies
-from orchestrator.registry.settings import RegistrySettings
-from orchestrator.registry.writer import Writer
 
 STORED = by_resource("horizontalpodautoscalers.autoscaling")
 OLD = by_path("autoscaling", "v1", "horizontalpodautoscalers")
@@ -20,16 +15,20 @@ METRICS = "autoscaling.alpha.kubernetes.io/metrics"
 
 
 @pytest.fixture
-def writer(registry, store, clock):
-    policies = AdmissionPolicies(store, LiveCatalog(store))
-    return Writer(store, clock, random.Random(3), RegistrySettings(), policies)
+def creator(registry):
+    return registry._creator
+
+
+@pytest.fixture
+def writer(registry):
+    return registry._writer
 
 
 def asked():
     return WriteOptions(asked=OLD, field_validation="Strict")
 
 
-async def made(writer, **spec):
+async def made(creator, **spec):
     target = {"kind": "Deployment", "name": "web", "apiVersion": "apps/v1"}
     document = {
         "apiVersion": "autoscaling/v1",
@@ -37,7 +36,7 @@ async def made(writer, **spec):
         "metadata": {"name": "web"},
         "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 3, **spec},
     }
-    return await writer.create(STORED, "default", document, asked())
+    return await creator.create(STORED, "default", document, asked())
 
 
 def cpu_target(item):
@@ -45,15 +44,15 @@ def cpu_target(item):
     return metric["resource"]["target"]["averageUtilization"]
 
 
-async def test_what_is_created_in_v1_is_stored_as_v2(writer):
-    item = await made(writer, targetCPUUtilizationPercentage=55)
+async def test_what_is_created_in_v1_is_stored_as_v2(creator, writer):
+    item = await made(creator, targetCPUUtilizationPercentage=55)
     assert item.doc["apiVersion"] == "autoscaling/v2"
     assert cpu_target(item) == 55
     assert "targetCPUUtilizationPercentage" not in item.doc["spec"]
 
 
-async def test_patches_of_v1_keep_what_only_v2_says(writer):
-    await made(writer, targetCPUUtilizationPercentage=55)
+async def test_patches_of_v1_keep_what_only_v2_says(creator, writer):
+    await made(creator, targetCPUUtilizationPercentage=55)
     memory = {
         "type": "Resource",
         "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}},
@@ -78,8 +77,8 @@ def _with(document, metric):
     return document
 
 
-async def test_a_patch_that_changes_nothing_is_no_write(writer):
-    item = await made(writer, targetCPUUtilizationPercentage=55)
+async def test_a_patch_that_changes_nothing_is_no_write(creator, writer):
+    item = await made(creator, targetCPUUtilizationPercentage=55)
     again = await writer.patch(
         STORED, KEY, Patch("merge", {"spec": {"maxReplicas": 3}}), "", asked()
     )
