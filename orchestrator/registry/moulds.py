@@ -3,7 +3,7 @@
 The pods of a workload, of a Job with a thousand completions or of a script's loop differ in name,
 uid and times. All that admission does to such a document (types, defaults, what the namespace
 gives, validation, warnings, owners of fields) follows from the rest of it, so it is done once; what
-is remembered are the bytes around those few values. Pure; `writer` knows when it may be used.
+is remembered are the bytes around those few values. Pure; `creator` knows when it may be used.
 
 Views of such pods share everything but their metadata, which also spares memory.
 """
