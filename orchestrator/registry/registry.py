@@ -3,8 +3,8 @@
 Everything that writes an object (API server, controllers, scheduler, sessions, load balancer) does
 it here, so that validation, one-writer-per-field, generations and finalizers hold for all of them.
 Reads are synchronous and come from the store's memory. The work is done by `creator`, `writer`,
-`deletion`, `binding` and `events`; what is decided is decided by pure functions in `strategy`, `lifecycle`,
-`admission` and the API's own modules.
+`deletion`, `binding` and `events`; what is decided is decided by pure functions in `strategy`,
+`lifecycle`, `admission` and the API's own modules.
 
 Source: Kubernetes API concepts; architecture, "The path of one request", steps 2 and 3.
 """

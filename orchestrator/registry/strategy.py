@@ -1,7 +1,8 @@
 """What is particular to a kind when it is written: pure functions over documents.
 
 One writer per field: on a main write `status` is the server's, on a status write all but `status`
-is. Neighbours: `creator` and `writer` (which act), `admission` (what a namespace or the cluster says).
+is. Neighbours: `creator` and `writer` (which act), `admission` (what a namespace or the cluster
+says).
 Source: Kubernetes API conventions, "Metadata", "Spec and Status"; apiserver registry strategies.
 """
 
