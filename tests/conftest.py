@@ -22,6 +22,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 def pytest_addoption(parser):
     """`scripts/test sim --seeds 1000`: how many random days are simulated."""
     parser.addoption("--seeds", type=int, default=None, help="seeds per simulated scenario")
+    parser.addoption("--crashes", type=int, default=40, help="how often the server is killed")
 
 
 def pytest_generate_tests(metafunc):

@@ -1,4 +1,6 @@
-"""The server is killed a hundred times at random moments, while clients write and users are served.
+"""The server is killed again and again at random moments, while clients write and users are served.
+
+`scripts/test integration -k crashes --crashes 100`: more often than in everyday runs.
 
 What must hold: no acknowledged write is lost, revisions go up in commit order and none is given
 twice, a watch that goes on where it was sees every write once, containers that nobody changed run
@@ -43,7 +45,6 @@ pytestmark = [
     pytest.mark.rig,
     pytest.mark.usefixtures("busybox", "server_log"),
 ]
-KILLS = 100
 SEED = 20
 STARTING_SHARE = 0.7
 """Of the kills hit a server that is still starting."""
@@ -163,7 +164,8 @@ def server(platform, tmp_path) -> Iterator[Server]:
 
 
 @pytest.mark.timeout(900)
-def test_a_hundred_crashes_lose_nothing(platform, server, api):
+def test_crashes_lose_nothing(platform, server, api, pytestconfig):
+    crashes = pytestconfig.getoption("--crashes")
     rng = random.Random(SEED)
     balancer = Balancer(platform)
     stop, acked = threading.Event(), threading.Event()
@@ -188,7 +190,7 @@ def test_a_hundred_crashes_lose_nothing(platform, server, api):
                 thread.start()
             began = time.monotonic()
             try:
-                starts = crash(server, rng, acked)
+                starts = crash(server, rng, acked, crashes)
                 took_s = time.monotonic() - began
                 until("all hosts are ready", lambda: len(nodes_ready(api)) == 3, 30)
             finally:
@@ -198,7 +200,7 @@ def test_a_hundred_crashes_lose_nothing(platform, server, api):
             until("what was written is what runs", lambda: settled(platform, api), 30)
             last = max(a.revision for w in writers for a in w.acks)
             until("the watch has all", lambda: watch.fault or revision(watch) >= last)
-        tell(took_s, starts, writers, scaler, load, moving)
+        tell(crashes, took_s, starts, writers, scaler, load, moving)
         assert [w.fault for w in (*writers, scaler)] == [""] * 4
         check_values(api, writers, scaler)
         check_revisions([a for w in (*writers, scaler) for a in w.acks])
@@ -209,11 +211,11 @@ def test_a_hundred_crashes_lose_nothing(platform, server, api):
         assert not moving.result.failures
 
 
-def crash(server, rng, acked):
-    """Kills and starts the server so often; returns seconds from starts to acknowledgements."""
+def crash(server, rng, acked, times):
+    """Kills and starts the server; returns seconds from starts to acknowledgements."""
     starts = []
     server.kill()
-    for _ in range(KILLS - 1):
+    for _ in range(times - 1):
         began = time.monotonic()
         acked.clear()
         server.start()
@@ -247,10 +249,10 @@ def revision(watch):
     return max((int(s.object["metadata"]["resourceVersion"]) for s in watch.seen), default=0)
 
 
-def tell(took_s, starts, writers, scaler, load, moving):
+def tell(crashes, took_s, starts, writers, scaler, load, moving):
     acks = sum(len(w.acks) for w in writers)
     print(
-        f"\n{KILLS} crashes in {took_s:.0f} s; {acks} writes and {len(scaler.acks)} scalings "
+        f"\n{crashes} crashes in {took_s:.0f} s; {acks} writes and {len(scaler.acks)} scalings "
         f"acknowledged; from start to the first acknowledged write: median "
         f"{statistics.median(starts):.2f} s, longest {max(starts):.2f} s; requests: "
         f"{load.result.requests} + {moving.result.requests}, failed "
