@@ -25,7 +25,7 @@ _WORDS = 500
 async def post_start(state: PodState, item: Seen, container: Container) -> None:
     """Runs the postStart hook, once per start; when it fails the container is started anew."""
     handler = container.lifecycle.post_start if container.lifecycle else None
-    state.memory.hooks_done.add(f"{item.info.id}@{item.info.started_at}")
+    state.memory.hooks_done |= {f"{item.info.id}@{item.info.started_at}"}
     problem = await _run(state, item, container, handler, _POST_START_S)
     if problem:
         state.tell("Warning", "FailedPostStartHook", problem)
@@ -48,7 +48,7 @@ async def stop(state: PodState, item: Seen, container: Container | None, grace_s
     left_s = max(0, round(grace_s - (loop.time() - began_s)))
     async with asyncio.timeout(left_s + context.settings.call_s):
         await context.engine.stop_container(item.info.id, left_s)
-    state.memory.stopped.add(item.info.id)
+    state.memory.stopped |= {item.info.id}
     await state.look(item.info.id)
 
 

@@ -91,7 +91,7 @@ class SessionStreams:
                 item.info.id, stdin=stdin, tty=tty, once=once, earlier=earlier
             )
         )
-        state.memory.attached.add(item.info.id)
+        state.memory.attached |= {item.info.id}
         if earlier:
             session = WholeSession(session, state.context.engine, item.info.id)
         try:

@@ -291,5 +291,5 @@ async def _pull(state: PodState, pod: Pod, container: Container) -> None:
             told = f'Back-off pulling image "{image}"'
             raise Stuck("ImagePullBackOff", f"{told}: {words}", "BackOff", told) from error
         raise Stuck("ErrImagePull", message, told="Error: ErrImagePull") from error
-    state.memory.pulled.add(container.name)
+    state.memory.pulled |= {container.name}
     state.tell("Normal", "Pulled", f'Successfully pulled image "{image}"')

@@ -88,6 +88,8 @@ class Run:
 class Memory:
     """See the module. Owned by the pod's worker.
 
+    Most sets of most pods are empty, and there are many pods: they share the empty one.
+
     Attributes:
         runs: by container name.
         waiting: by container name; "" for the pod's files.
@@ -107,18 +109,18 @@ class Memory:
 
     runs: dict[str, Run] = field(default_factory=dict)
     waiting: dict[str, Waiting] = field(default_factory=dict)
-    hooks_done: set[str] = field(default_factory=set)
-    probes_set: set[str] = field(default_factory=set)
-    trusted: set[tuple[str, str]] = field(default_factory=set)
-    pulled: set[str] = field(default_factory=set)
+    hooks_done: frozenset[str] = frozenset()
+    probes_set: frozenset[str] = frozenset()
+    trusted: frozenset[tuple[str, str]] = frozenset()
+    pulled: frozenset[str] = frozenset()
     files_written: bool = False
     stopping_since: float | None = None
     drained: bool = False
-    stopped: set[str] = field(default_factory=set)
+    stopped: frozenset[str] = frozenset()
     deadline_passed: bool = False
     ports: dict[str, int] = field(default_factory=dict)
-    replaced: set[str] = field(default_factory=set)
-    attached: set[str] = field(default_factory=set)
+    replaced: frozenset[str] = frozenset()
+    attached: frozenset[str] = frozenset()
     dealt_with: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
 

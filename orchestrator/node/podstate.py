@@ -59,7 +59,7 @@ class PodState:
         self.containers = {info.id: seen(info) for info in containers}
         self.starting.clear()
         memory = self.memory
-        memory.probes_set.clear()
+        memory.probes_set = frozenset()
         memory.files_written = False
         memory.trusted |= self._passed_before()
         published = {k: p for c in self.containers.values() for k, p in c.info.ports.items()}
@@ -91,8 +91,9 @@ class PodState:
 
     def forget_trust(self, container_id: str, kind: str) -> None:
         """A probe has a verdict: what was said of it before counts no more."""
-        trusted = self.memory.trusted
-        trusted -= {t for t in trusted if t[1] == kind and t[0].startswith(f"{container_id}@")}
+        self.memory.trusted -= {
+            t for t in self.memory.trusted if t[1] == kind and t[0].startswith(f"{container_id}@")
+        }
 
     def seen(self) -> list[Seen]:
         """The containers in a steady order."""

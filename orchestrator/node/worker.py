@@ -145,12 +145,12 @@ class PodWorker:
         state, context = self.state, self.state.context
         sandbox = state.sandbox()
         payload = hooks.probes_payload(pod, container, item, sandbox.info.id if sandbox else "")
-        state.memory.probes_set.add(item.info.id)
+        state.memory.probes_set |= {item.info.id}
         try:
             answer = await context.call(context.shim.call("probes.set", payload))
         except RemoteError as error:
             if not isinstance(error, ShimError) or error.code not in _REFUSED_FOR_GOOD:
-                state.memory.probes_set.discard(item.info.id)
+                state.memory.probes_set -= {item.info.id}
                 raise
             # it stays unready, and the user is told why
             state.tell("Warning", "Unhealthy", f"probes of {container.name}: {error.message}")

@@ -134,7 +134,7 @@ def test_a_sidecar_goes_on_beside_and_holds_up_until_it_has_started():
     sandbox, proxy = there(of, SANDBOX), there(of, "proxy")
     assert todo(of, sandbox) == [Create("proxy", "init", 0)]
     assert todo(of, sandbox, proxy) == [SetProbes(proxy, named(of, "proxy"))]
-    memory = Memory(probes_set={"proxy-0"})
+    memory = Memory(probes_set=frozenset({"proxy-0"}))
     assert todo(of, sandbox, proxy, memory=memory) == []
     started = Probes({("proxy-0", "startup"): "success"})
     assert todo(of, sandbox, proxy, memory=memory, probes=started) == [Create("init", "init", 0)]
@@ -308,7 +308,8 @@ def test_hooks_and_probes_of_a_started_container():
     of = pod(one(lifecycle=HOOK, readinessProbe=PROBE))
     item, container = there(of), named(of, "app")
     assert todo(of, item) == [PostStart(item, container), SetProbes(item, container)]
-    memory = Memory(hooks_done={f"{item.info.id}@{item.info.started_at}"}, probes_set={"app-0"})
+    done = frozenset({f"{item.info.id}@{item.info.started_at}"})
+    memory = Memory(hooks_done=done, probes_set=frozenset({"app-0"}))
     assert todo(of, item, memory=memory) == []
     again = there(of, started=-1)
     assert todo(of, again, memory=memory) == [PostStart(again, container)]

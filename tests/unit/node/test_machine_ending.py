@@ -38,7 +38,7 @@ def test_what_stopping_took_is_taken_off_the_grace():
 
 def test_a_container_that_survives_its_stop_is_removed():
     of = pod(deleting=20)
-    assert kinds(todo(of, there(of), memory=Memory(stopped={"app-0"}))) == ["Remove app"]
+    assert kinds(todo(of, there(of), memory=Memory(stopped=frozenset({"app-0"})))) == ["Remove app"]
 
 
 @pytest.mark.parametrize("state", ["restarting", "paused"])

@@ -122,12 +122,12 @@ class World:
                 self.containers.pop(item.info.id, None)
             case Stop(item, _, _):
                 self.change(item, state="exited", exit_code=137, finished_at=at(self.now_s - NOW_S))
-                self.memory.stopped.add(item.info.id)
+                self.memory.stopped |= {item.info.id}
             case SetProbes(item, _):
-                self.memory.probes_set.add(item.info.id)
+                self.memory.probes_set |= {item.info.id}
                 self.probes[item.info.id, "startup"] = "success"
             case PostStart(item, _):
-                self.memory.hooks_done.add(f"{item.info.id}@{item.info.started_at}")
+                self.memory.hooks_done |= {f"{item.info.id}@{item.info.started_at}"}
             case Finish():
                 assert not self.containers
                 self.finished = True
