@@ -225,7 +225,7 @@ def _app(
         return _when_due(desired, memory, name, [Create(name, role, attempt)])
     state = item.info.state
     if state == "exited" and _stays_ended(desired.pod, container, item.info.exit_code):
-        memory.replaced -= {name}
+        memory.is_back(name)
         return []
     if state in _GIVEN_UP:
         return [Remove(item, "the engine gave it up")]
@@ -235,7 +235,7 @@ def _app(
         return [Remove(item, "its sandbox was replaced")]
     if state in {"created", "exited"}:
         return _when_due(desired, memory, name, [Start(item)])
-    memory.replaced -= {name}
+    memory.is_back(name)
     if item.running and sandbox is not None and _is_cut_off(item, sandbox, memory):
         return [Restart(item)]
     if state != "running":

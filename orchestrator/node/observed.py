@@ -123,6 +123,11 @@ class Memory:
     attached: frozenset[str] = frozenset()
     dealt_with: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
+    def is_back(self, name: str) -> None:
+        """A container that may have been taken away for another image is there again."""
+        if name in self.replaced:
+            self.replaced -= {name}
+
 
 def adopt(pod: Pod) -> Memory:
     """Memory as the pod's last status tells it."""

@@ -61,7 +61,8 @@ class PodState:
         memory = self.memory
         memory.probes_set = frozenset()
         memory.files_written = False
-        memory.trusted |= self._passed_before()
+        if passed := self._passed_before():
+            memory.trusted |= passed
         published = {k: p for c in self.containers.values() for k, p in c.info.ports.items()}
         memory.ports = published or memory.ports
         context.ports.adopt(self.uid, memory.ports.values())
