@@ -92,9 +92,10 @@ class PodState:
 
     def forget_trust(self, container_id: str, kind: str) -> None:
         """A probe has a verdict: what was said of it before counts no more."""
-        self.memory.trusted -= {
-            t for t in self.memory.trusted if t[1] == kind and t[0].startswith(f"{container_id}@")
-        }
+        trusted = self.memory.trusted
+        said = {t for t in trusted if t[1] == kind and t[0].startswith(f"{container_id}@")}
+        if said:
+            self.memory.trusted = trusted - said
 
     def seen(self) -> list[Seen]:
         """The containers in a steady order."""

@@ -49,6 +49,15 @@ class Committer:
             raise faults.not_found(key)
         return stored
 
+    def require_absent(self, key: ObjectKey) -> None:
+        """There is no object of that name.
+
+        Raises:
+            AlreadyExists: there is one.
+        """
+        if self._store.get(key) is not None:
+            raise faults.already_exists(key)
+
     async def add(
         self, key: ObjectKey, draft: Draft, view_of: Callable[[Revision], View]
     ) -> StoredObject:
@@ -58,8 +67,7 @@ class Committer:
             AlreadyExists: there is one; the store takes only the first.
             EntityTooLarge: see `commit`.
         """
-        if self._store.get(key) is not None:
-            raise faults.already_exists(key)
+        self.require_absent(key)
         self._require_size(draft)
         return await self._store.write(Put(key, draft, None, view_of))
 

@@ -28,7 +28,6 @@ from orchestrator.registry.options import WriteOptions
 from orchestrator.registry.policies import AdmissionPolicies
 from orchestrator.registry.quotas import QuotaLedger
 from orchestrator.store.objects import Document, StoredObject
-from orchestrator.store.store import Store
 
 _NAME_ATTEMPTS: Final = 8
 
@@ -37,7 +36,6 @@ class Creator:
     """Creates objects.
 
     Args:
-        store: has them.
         clock: says when.
         rng: makes names and uids.
         admitter: refuses and completes.
@@ -48,7 +46,6 @@ class Creator:
 
     def __init__(
         self,
-        store: Store,
         clock: Clock,
         rng: random.Random,
         *,
@@ -57,7 +54,6 @@ class Creator:
         quotas: QuotaLedger,
         committer: Committer,
     ) -> None:
-        self._store = store
         self._clock = clock
         self._rng = rng
         self._admitter = admitter
@@ -195,8 +191,7 @@ class Creator:
             if self._policies.hooks and options.requester:
                 question = asking.creation(resource, key, document, options)
                 self._policies.review(question, options.warnings)
-            if self._store.get(key) is not None:
-                raise faults.already_exists(key)
+            self._committer.require_absent(key)
             self._quotas.charge(key, document, is_new=True, dry_run=options.dry_run)
             if make is not None:
                 self._moulds.note(make, document, options.warnings[before:])
@@ -213,8 +208,7 @@ class Creator:
         """
         async with self._committer.locks.hold(key):
             self._admitter.require_place(key, document)
-            if self._store.get(key) is not None:
-                raise faults.already_exists(key)
+            self._committer.require_absent(key)
             self._quotas.charge(key, document, is_new=True)
             return await self._committer.commit(key, None, document, dry_run=False)
 

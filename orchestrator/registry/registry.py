@@ -64,7 +64,7 @@ class Registry:
         self._quotas = quotas = QuotaLedger(store, clock)
         committer = Committer(store, chosen)
         self._creator = creator = Creator(
-            store, clock, rng,
+            clock, rng,
             admitter=admitter, policies=policies, quotas=quotas, committer=committer,
         )  # fmt: skip
         self._writer = writer = Writer(
