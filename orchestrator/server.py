@@ -10,7 +10,6 @@ which the API server takes from the node manager.
 
 import asyncio
 import fcntl
-import gc
 import os
 import random
 import signal
@@ -46,6 +45,7 @@ from orchestrator.credentials.files import write_atomic
 from orchestrator.credentials.signer import sign_client
 from orchestrator.credentials.signing import SigningKeys
 from orchestrator.credentials.tokens import TokenFile
+from orchestrator.kit.aio.collector import Collector
 from orchestrator.kit.aio.logging import configure_logging
 from orchestrator.kit.aio.tasks import Tasks
 from orchestrator.kit.clock import SystemClock
@@ -71,12 +71,6 @@ from orchestrator.store.store import Store
 
 _log: Final = structlog.get_logger("server")
 _PRUNE_S: Final = 60.0
-_COLLECT: Final = (50_000, 20, 20)
-"""When garbage is looked for: the usual 700 is a handful of requests, and hardly any makes some.
-
-Each search walks through all that was made since the last one and is still there. While thousands
-of pods are on their way at once that is nearly everything: at 10,000 a sixth of the processor.
-"""
 _SWITCH_S: Final = 0.001
 """How long the loop keeps the interpreter from the thread that commits, which asks for it several
 times in each transaction: with the usual 5 ms a busy loop made every write wait twice as long.
@@ -168,7 +162,7 @@ async def _run(state: StateDirectory, settings: ServerSettings) -> None:
         keys = SigningKeys.read(credentials.accounts_key, credentials.accounts_keys)
         api = plane.api(Authenticator(TokenFile(credentials.tokens)), keys)
         async with plane.running() as tasks:
-            tune_interpreter()
+            tasks.supervise("collector", tune_interpreter().run)
             tasks.supervise("own-certificates", lambda: keeper.run(state.path, tls))
             for name, controller in plane.issuing(root_pair(credentials), keys).items():
                 tasks.supervise(name, controller.run)
@@ -186,12 +180,14 @@ async def _run(state: StateDirectory, settings: ServerSettings) -> None:
     _log.info("server.stopped")
 
 
-def tune_interpreter() -> None:
-    """Makes Python's collector and its switching of threads fit for a server; when all is built."""
-    gc.collect()
-    gc.freeze()  # what the imports made stays for ever: nobody need walk through it again
-    gc.set_threshold(*_COLLECT)
+def tune_interpreter() -> Collector:
+    """Makes Python's collector and its switching of threads fit for a server; when all is built.
+
+    Returns:
+        The collector, to be run as long as the server.
+    """
     sys.setswitchinterval(_SWITCH_S)
+    return Collector()
 
 
 class ControlPlane:

@@ -143,8 +143,8 @@ async def run(flags: argparse.Namespace, folder: Path) -> bool:
     plane = await ControlPlane.build(state, settings, store, "127.0.0.1", connector)
     pods = Pods(store)
     bounds: list[tuple[bool, str]] = []
-    async with plane.running():
-        tune_interpreter()
+    async with plane.running() as tasks:
+        tasks.supervise("collector", tune_interpreter().run)
         began = time.monotonic()
         await add_hosts(plane, flags.hosts)
         await until(lambda: plane.connected() == flags.hosts, "all hosts connected")
