@@ -46,7 +46,8 @@ def _rfc3339(second: int) -> str:
 
 def rfc3339_micro(wall_s: float) -> str:
     """Microsecond RFC 3339 in UTC with `Z`, as MicroTime fields (Lease, Event) are written."""
-    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    second, micro = divmod(round(wall_s * 1_000_000), 1_000_000)
+    return f"{_rfc3339(second)[:-1]}.{micro:06}Z"
 
 
 @lru_cache(maxsize=4096)

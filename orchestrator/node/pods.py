@@ -136,7 +136,10 @@ class HostPods:
             if self._snapshot.get(pod.key) is not pod:
                 return
             self._workers[pod.uid] = PodWorker(context, pod)
-        self._begin(pod)
+        if self._pods.is_busy(pod.uid):  # it may be the worker itself that wrote
+            self._workers[pod.uid].written.append(pod.revision)
+        else:
+            self._begin(pod)
 
     def _begin(self, pod: StoredObject) -> None:
         """Its worker has something to do: in its turn for a pod of which nothing is there yet."""
@@ -217,7 +220,11 @@ class HostPods:
         worker = self._workers.get(uid)
         if worker is None:
             return
-        delay_s = await worker.step()
+        try:
+            delay_s = await worker.step()
+        finally:
+            if worker.overtaken:
+                self._pods.due(uid)
         pod = self._snapshot.get(worker.state.key)
         if pod is None or pod.uid != uid or node_of(pod) != self._name:
             self._workers.pop(uid, None)

@@ -35,6 +35,10 @@ class KeyedRunner:
         """Whether nothing is under way or will be."""
         return not self._tasks and not self._timers
 
+    def is_busy(self, key: str) -> bool:
+        """Whether the key's work is under way, or about to begin."""
+        return key in self._tasks
+
     def due(self, key: str) -> None:
         """The key needs work now."""
         if self._closed:

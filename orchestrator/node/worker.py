@@ -24,6 +24,7 @@ from orchestrator.kit.errors import (
     ShimError,
     Unreachable,
 )
+from orchestrator.kit.ids import Revision
 from orchestrator.node import ending, hooks, machine, making
 from orchestrator.node.context import HostContext
 from orchestrator.node.environment import ConfigMissing
@@ -44,12 +45,15 @@ class PodWorker:
         state: of the pod on the host; the session keeps its containers true.
         probe_failures: failed attempts (see agentshim) that the user has not been told of.
         begun: its turn has come (`Pace`).
+        written: revisions of the pod that came while a step was under way.
     """
 
     def __init__(self, context: HostContext, pod: StoredObject) -> None:
         self.state = PodState(context, pod)
         self.probe_failures: list[dict[str, Any]] = []
         self.begun = False
+        self.written: list[Revision] = []
+        self._own: set[Revision] = set()
 
     # ------------------------------------------------------------ the step
 
@@ -61,6 +65,8 @@ class PodWorker:
             ApiError: the status could not be written.
         """
         state = self.state
+        self.written.clear()
+        self._own.clear()
         again: float | None = None
         untold = False
         for _ in range(_MOST_ROUNDS):
@@ -84,6 +90,11 @@ class PodWorker:
             untold = True
         await self.report()
         return again
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether somebody else has written the pod since the last step began."""
+        return not self._own.issuperset(self.written)
 
     def _pod(self) -> StoredObject | None:
         stored = self.state.context.snapshot.get(self.state.key)
@@ -203,7 +214,9 @@ class PodWorker:
             body = self._changes(pod)
             if body:
                 with contextlib.suppress(NotFound):
-                    await self.state.context.registry.report(self.state.key, body)
+                    done = await self.state.context.registry.report(self.state.key, body)
+                    if done is not None:
+                        self._own.add(done.revision)
         await self.state.flush()
 
     def _changes(self, pod: StoredObject) -> dict[str, Any]:

@@ -210,7 +210,7 @@ class Registry:
         row = self._subresource_row(key, subresource, "patch")
         return await self._writer.patch(row, key, patch, subresource, options or WriteOptions())
 
-    async def report(self, key: ObjectKey, body: Mapping[str, Any]) -> StoredObject:
+    async def report(self, key: ObjectKey, body: Mapping[str, Any]) -> StoredObject | None:
         """Writes what the server has observed itself: a status, a Lease's renewal.
 
         The server's own parts alone may use it: what it makes of the object is not validated, no
@@ -220,6 +220,9 @@ class Registry:
             key: of the object.
             body: JSON merge patch (RFC 7386) of the stored version; of what is observed, and of
                 the annotations that go with it, nothing else. Not changed.
+
+        Returns:
+            The object as written; None when that would have changed nothing.
 
         Raises:
             NotFound: it is not there.

@@ -141,11 +141,14 @@ class Writer:
         )
         return stored, False
 
-    async def patch_own(self, key: ObjectKey, body: Mapping[str, Any]) -> StoredObject:
+    async def patch_own(self, key: ObjectKey, body: Mapping[str, Any]) -> StoredObject | None:
         """Merges into an object what the server itself has found out: nothing of it is in doubt.
 
         What the merge patch makes of the object is not looked at again, and nobody is noted as its
         manager.
+
+        Returns:
+            The object as written; None when the patch changes nothing.
 
         Raises:
             ApiError: NotFound; Conflict, when other writes are under way for too long.
@@ -153,10 +156,9 @@ class Writer:
         for attempt in range(RACE_ATTEMPTS):
             async with self._committer.locks.hold(key):
                 stored = self._committer.stored(key)
-                current = stored.thawed()
-                wanted = merge_patch.apply(current, body)
-                if wanted == current:
-                    return stored
+                wanted = merge_patch.apply(stored.doc, body)  # shares with it, and is only encoded
+                if wanted == stored.doc:
+                    return None
                 done = await self._committer.commit_unless_raced(key, stored, wanted, attempt)
                 if done is not None:
                     return done

@@ -50,11 +50,36 @@ async def test_few_begin_at_once(pace, begun):
 
 
 async def test_many_begin_in_their_order_as_long_as_the_loop_keeps_up(pace, begun):
-    pace.these(*range(1000))
+    pace.these(*range(150))
     assert begun == list(range(32))
     await asyncio.sleep(0.0101)
-    assert begun == list(range(36))
+    assert begun == list(range(56))
     await asyncio.sleep(3)
+    assert begun == list(range(150))
+
+
+async def test_few_begin_while_very_many_come(pace, begun):
+    for start in range(0, 1000, 100):
+        pace.these(*range(start, start + 100))
+        await asyncio.sleep(0.1)
+    # 132 had begun before it was clear that there are many; from then on one every 50 ms
+    assert 132 <= len(begun) <= 132 + 19
+    await asyncio.sleep(1)
+    assert begun == list(range(1000))
+
+
+async def test_those_that_come_now_and_then_are_not_held_back(pace, begun):
+    for start in range(0, 1000, 100):
+        pace.these(*range(start, start + 100))
+        await asyncio.sleep(0.51)
+        assert begun == list(range(start + 100))
+
+
+async def test_very_many_that_came_at_once_wait_until_no_more_come(pace, begun):
+    pace.these(*range(1000))
+    await asyncio.sleep(0.49)
+    assert 32 + 9 <= len(begun) <= 32 + 11
+    await asyncio.sleep(1)
     assert begun == list(range(1000))
 
 
@@ -65,7 +90,7 @@ async def test_one_by_one_while_the_loop_is_behind(pace, clock, begun):
         await asyncio.sleep(0.0101)
     assert begun == list(range(32 + 5))
     await asyncio.sleep(0.0101)
-    assert begun == list(range(32 + 5 + 4))
+    assert begun == list(range(32 + 5 + 24))
 
 
 async def test_nobody_overtakes_those_that_wait(pace, begun):

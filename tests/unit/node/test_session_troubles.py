@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from orchestrator.node.settings import NodeSettings
+from orchestrator.node.worker import PodWorker
 from tests.unit.node.test_fake_host import is_ready, world
 
 pytestmark = pytest.mark.looptime
@@ -153,3 +154,45 @@ async def test_a_container_is_told_the_address_that_its_sandbox_got():
         (app,) = (c for c in here.machine.engine.all_containers() if "Env" in c.body)
         assert here.status(key)["podIP"]
         assert f"IP={here.status(key)['podIP']}" in app.body["Env"]
+
+
+async def counted_steps(monkeypatch, here, change=None):
+    """How often a pod with a probe is worked on until 5 s after it is ready.
+
+    `change` is called once, while the first status is being written.
+    """
+    steps, really = [], PodWorker.step
+    report = here.registry.report
+
+    async def step(worker):
+        steps.append(worker.state.key)
+        return await really(worker)
+
+    async def reported(key, body):
+        nonlocal change
+        if change is not None and key.resource == "pods":
+            change, wanted = None, change
+            await wanted(key)
+        return await report(key, body)
+
+    monkeypatch.setattr(PodWorker, "step", step)
+    monkeypatch.setattr(here.registry, "report", reported)
+    key = await here.pod("web", readinessProbe={"tcpSocket": {"port": 80}})
+    await here.until(lambda: is_ready(here.status(key)))
+    await asyncio.sleep(5)
+    return len(steps)
+
+
+async def test_what_a_pods_worker_writes_itself_makes_it_no_work(monkeypatch):
+    async with world() as here:
+        # once when it is bound, once when its probe has succeeded
+        assert await counted_steps(monkeypatch, here) == 2
+
+
+async def test_what_somebody_else_writes_meanwhile_does(monkeypatch):
+    async with world() as here:
+
+        async def annotate(key):
+            await here.registry.report(key, {"metadata": {"annotations": {"by": "another"}}})
+
+        assert await counted_steps(monkeypatch, here, annotate) == 3
