@@ -137,7 +137,7 @@ class HostPods:
                 return
             self._workers[pod.uid] = PodWorker(context, pod)
         if self._pods.is_busy(pod.uid):  # it may be the worker itself that wrote
-            self._workers[pod.uid].written.append(pod.revision)
+            self._workers[pod.uid].written += (pod.revision,)
         else:
             self._begin(pod)
 

@@ -52,8 +52,8 @@ class PodWorker:
         self.state = PodState(context, pod)
         self.probe_failures: list[dict[str, Any]] = []
         self.begun = False
-        self.written: list[Revision] = []
-        self._own: set[Revision] = set()
+        self.written: tuple[Revision, ...] = ()
+        self._own: tuple[Revision, ...] = ()
 
     # ------------------------------------------------------------ the step
 
@@ -65,8 +65,7 @@ class PodWorker:
             ApiError: the status could not be written.
         """
         state = self.state
-        self.written.clear()
-        self._own.clear()
+        self.written = self._own = ()
         again: float | None = None
         untold = False
         for _ in range(_MOST_ROUNDS):
@@ -94,7 +93,7 @@ class PodWorker:
     @property
     def overtaken(self) -> bool:
         """Whether somebody else has written the pod since the last step began."""
-        return not self._own.issuperset(self.written)
+        return any(revision not in self._own for revision in self.written)
 
     def _pod(self) -> StoredObject | None:
         stored = self.state.context.snapshot.get(self.state.key)
@@ -216,7 +215,7 @@ class PodWorker:
                 with contextlib.suppress(NotFound):
                     done = await self.state.context.registry.report(self.state.key, body)
                     if done is not None:
-                        self._own.add(done.revision)
+                        self._own += (done.revision,)
         await self.state.flush()
 
     def _changes(self, pod: StoredObject) -> dict[str, Any]:
