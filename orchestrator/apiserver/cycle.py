@@ -13,6 +13,8 @@ from typing import Any, Final
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from orchestrator.apiserver.request import ARRIVED_KEY, PART_KEY
+
 _log: Final = structlog.get_logger("apiserver")
 
 WHOLE_KEY: Final = "orch.answer"
@@ -71,6 +73,15 @@ class ApiCycle(RequestResponseCycle):
             await self._send_whole(message)
         else:
             await super().send(message)
+        if self.response_complete or self.disconnected:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Takes from the scope what leads back here: only the collector could free such a ring."""
+        extensions: Any = self.scope.get("extensions")
+        if extensions:
+            extensions.pop(ARRIVED_KEY, None)
+            extensions.pop(PART_KEY, None)
 
     async def _send_whole(self, message: Any) -> None:
         if self.disconnected:

@@ -79,6 +79,9 @@ class ApiProtocol(HttpToolsProtocol):
         """Called once, when the connection is closed."""
         self._head_done()
         super().connection_lost(exc)
+        cycle: Any = self.cycle
+        if isinstance(cycle, ApiCycle):
+            cycle.let_go()
 
     def shutdown(self) -> None:
         """Called when the server stops: an idle connection is closed, and cut a moment later.

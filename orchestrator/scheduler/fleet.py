@@ -71,6 +71,12 @@ class Placed:
     started_s: float = 0.0
     leaving: bool = False
 
+    def counts_as(self, other: "Placed") -> bool:
+        """Whether both use the same of the same host."""
+        return (self.node, self.leaving) == (other.node, other.leaving) and (
+            self.template is other.template or self.template == other.template
+        )
+
 
 @dataclass(slots=True)
 class Resource:
@@ -269,13 +275,15 @@ class Fleet:
 
     def place(self, placed: Placed) -> None:
         """A pod is bound to a host; of one that is known already everything may have changed."""
-        if placed.uid in self._pods:
+        known = self._pods.get(placed.uid)
+        counted = known is not None and known.counts_as(placed)
+        if known is not None and not counted:
             self.take_away(placed.uid)
         self._pods[placed.uid] = placed
         self._on.setdefault(placed.node, {})[placed.uid] = placed
         self._by_importance.pop(placed.node, None)
         slot = self.slots.get(placed.node)
-        if slot is not None:
+        if slot is not None and not counted:
             self._add(slot, placed, 1)
 
     def take_away(self, uid: Uid) -> Placed | None:

@@ -1,6 +1,7 @@
 """Whole answers on a real connection: one write, big ones in pieces, no client that never reads."""
 
 import asyncio
+import gc
 import re
 import socket
 
@@ -117,3 +118,49 @@ async def test_a_client_that_takes_nothing_is_cut_off(served, monkeypatch):
         except ConnectionResetError:
             pass
         assert received < len(BIG)
+
+
+class Watcher(WholeApp):
+    """Begins a streamed answer, and goes on until the client has left."""
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["path"] != "/watch":
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"1", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.sent.set()
+
+
+@pytest.mark.parametrize("path", ["/5", "/big", "/watch"])
+async def test_a_request_leaves_nothing_that_only_the_garbage_collector_could_free(served, path):
+    port, app = served
+    app.__class__ = Watcher
+
+    async def client():
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.read(100)
+        writer.close()
+        await asyncio.wait_for(app.sent.wait(), 5)
+        app.sent.clear()
+
+    await client()
+    gc.collect()
+    gc.freeze()  # what tests have made before
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(3):
+            await client()
+        await asyncio.sleep(0.05)  # connections are closed in a later turn of the loop
+        gc.collect()
+        ours = [one for one in gc.garbage if isinstance(one, cycle.ApiCycle)]
+        assert ours == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+        gc.unfreeze()

@@ -26,9 +26,22 @@ class Process:
 
     def __init__(self) -> None:
         self.bytes = 100 * MB
+        self.spent_s = 0.0
+        self.busy = 0.0
 
-    def memory(self) -> int:
-        return self.bytes
+    def collector(self) -> Collector:
+        """One whose every look takes 20 ms."""
+        loop = asyncio.get_running_loop()
+        return Collector(
+            lambda: self.bytes,
+            lambda: loop.time() + self.spent_s,
+            lambda: loop.time() * self.busy,
+            self._collect,
+        )
+
+    def _collect(self) -> int:
+        self.spent_s += 0.02
+        return gc.collect()
 
 
 @pytest.fixture
@@ -46,8 +59,7 @@ def run(work: Coroutine[object, object, Any]) -> Any:
 
 async def freed(process: Process, memory: int, after_s: float = 3.0) -> bool:
     """Whether a cycle is gone when so much memory is in use so much later; looks once a second."""
-    loop = asyncio.get_running_loop()
-    collector = asyncio.create_task(Collector(process.memory, loop.time).run())
+    collector = asyncio.create_task(process.collector().run())
     try:
         return await knot_freed(process, memory, after_s)
     finally:
@@ -71,9 +83,9 @@ async def knot_freed(process: Process, memory: int, after_s: float) -> bool:
         (1000, 1999, 3, False),
         (1000, 2000, 3, True),
         (100, 114, 3, False),
-        (100, 114, 3590, False),
-        (100, 114, 3610, True),  # an eighth in an hour
-        (100, 111, 3610, False),
+        (100, 114, 19, False),
+        (100, 114, 22, True),  # an eighth, and a thousand times as long as a look takes
+        (100, 111, 22, False),
     ],
 )
 def test_it_looks_when_memory_has_grown(
@@ -83,10 +95,22 @@ def test_it_looks_when_memory_has_grown(
     assert run(freed(process, memory * MB, after_s)) is expected
 
 
+def test_a_busy_process_looks_when_it_must(process: Process) -> None:
+    async def twice() -> list[bool]:
+        collector = asyncio.create_task(process.collector().run())
+        found = [await knot_freed(process, mb * MB, 30) for mb in (200, 612)]
+        process.busy = 0.4
+        found.append(await knot_freed(process, 800 * MB, 30))
+        collector.cancel()
+        return found
+
+    process.busy = 0.6
+    assert run(twice()) == [False, True, True]
+
+
 def test_growth_counts_from_the_last_time(process: Process) -> None:
     async def twice() -> list[bool]:
-        loop = asyncio.get_running_loop()
-        collector = asyncio.create_task(Collector(process.memory, loop.time).run())
+        collector = asyncio.create_task(process.collector().run())
         found = [await knot_freed(process, mb * MB, 3) for mb in (700, 1399, 1400)]
         collector.cancel()
         return found
@@ -95,7 +119,7 @@ def test_growth_counts_from_the_last_time(process: Process) -> None:
 
 
 def test_python_itself_does_not_look(process: Process) -> None:
-    Collector(process.memory)
+    Collector()
     assert not gc.isenabled()
 
 

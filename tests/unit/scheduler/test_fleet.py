@@ -151,3 +151,21 @@ def test_changes_are_told_until_they_are_forgotten():
     found = changes.since(late)
     assert found is not None
     assert found.tolist() == [5]
+
+
+def test_a_pod_that_is_said_to_have_begun_changes_no_host() -> None:
+    fleet = Fleet(worlds.NAMESPACES)
+    rng = random.Random(1)
+    fleet.set_host(worlds.host(rng, 1))
+    (name,) = fleet.slots
+    template = worlds.template(rng)
+    both = [Placed(worlds.key(n), worlds.uid(n), template, name) for n in (1, 2)]
+    for one in both:
+        fleet.place(one)
+    assert [pod.uid for pod in fleet.by_importance(name)] == [one.uid for one in both]
+    before = fleet.changes.now
+    fleet.place(replace(both[0], started_s=7.0))
+    assert fleet.changes.now == before
+    assert [pod.uid for pod in fleet.by_importance(name)] == [both[1].uid, both[0].uid]
+    fleet.place(replace(both[0], started_s=7.0, leaving=True))
+    assert fleet.changes.now > before
