@@ -124,6 +124,15 @@ _ALIVE = frozenset({"running", "paused", "restarting"})
 _GIVEN_UP = frozenset({"dead", "removing"})
 
 
+_ENDED = frozenset({"Succeeded", "Failed"})
+
+
+def reads(pod: Pod) -> tuple[bool, str]:
+    """What of a pod's own status `decide` goes by: equal where a new status changes nothing."""
+    timed = pod.spec.active_deadline_seconds is not None
+    return pod.status.phase in _ENDED, (pod.status.start_time or "") if timed else ""
+
+
 def decide(
     desired: Desired, containers: Sequence[Seen], probes: Probes, memory: Memory
 ) -> list[Instruction]:
@@ -131,7 +140,7 @@ def decide(
     pod = desired.pod
     if pod.metadata.deletion_timestamp:
         return _leave(desired, containers, memory)
-    if pod.status.phase in {"Succeeded", "Failed"}:
+    if pod.status.phase in _ENDED:
         return _rest(pod, containers)
     found: list[Instruction] = []
     deadline = _deadline(desired)

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.node.settings import NodeSettings
 from orchestrator.node.worker import PodWorker
+from tests.fakes.programs import FOREVER, IMAGE, ends
 from tests.unit.node.test_fake_host import is_ready, world
 
 pytestmark = pytest.mark.looptime
@@ -154,6 +155,30 @@ async def test_a_container_is_told_the_address_that_its_sandbox_got():
         (app,) = (c for c in here.machine.engine.all_containers() if "Env" in c.body)
         assert here.status(key)["podIP"]
         assert f"IP={here.status(key)['podIP']}" in app.body["Env"]
+
+
+async def test_a_deadline_counts_from_the_start_that_the_status_tells():
+    async with world() as here:
+        container = {"name": "c", "image": IMAGE}
+        spec = {"nodeName": "host-1", "activeDeadlineSeconds": 3, "containers": [container]}
+        document = {"metadata": {"name": "late", "namespace": "default"}, "spec": spec}
+        key = (await here.registry.create("pods", "default", document)).key
+        await here.until(lambda: here.status(key).get("phase") == "Failed")
+        assert here.status(key)["reason"] == "DeadlineExceeded"
+
+
+async def test_of_a_pod_that_has_ended_the_sandbox_stops():
+    async with world() as here:
+        env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
+        container = {"name": "c", "image": IMAGE, "command": ["end"], "env": env}
+        spec = {"nodeName": "host-1", "restartPolicy": "Never", "containers": [container]}
+        document = {"metadata": {"name": "once", "namespace": "default"}, "spec": spec}
+        here.machine.engine.program_of = lambda c: ends(0, 0.5) if "end" in c.argv else FOREVER
+        key = (await here.registry.create("pods", "default", document)).key
+        await here.until(lambda: here.status(key).get("phase") == "Succeeded")
+        both = here.machine.engine.all_containers()
+        await here.until(lambda: not any(one.running for one in both))
+        assert len(both) == 2
 
 
 async def counted_steps(monkeypatch, here, change=None):
