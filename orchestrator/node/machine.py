@@ -22,6 +22,7 @@ from orchestrator.kit.clock import parse_rfc3339
 from orchestrator.node.hooks import grace_of, has_probes, is_acted_on
 from orchestrator.node.observed import Memory, Probes, Seen, newest
 from orchestrator.node.spec import SANDBOX, Role, is_sidecar, needs_sandbox, spec_hash
+from orchestrator.reconcile.pods import has_ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +125,10 @@ _ALIVE = frozenset({"running", "paused", "restarting"})
 _GIVEN_UP = frozenset({"dead", "removing"})
 
 
-_ENDED = frozenset({"Succeeded", "Failed"})
-
-
 def reads(pod: Pod) -> tuple[bool, str]:
     """What of a pod's own status `decide` goes by: equal where a new status changes nothing."""
     timed = pod.spec.active_deadline_seconds is not None
-    return pod.status.phase in _ENDED, (pod.status.start_time or "") if timed else ""
+    return has_ended(pod), (pod.status.start_time or "") if timed else ""
 
 
 def decide(
@@ -140,7 +138,7 @@ def decide(
     pod = desired.pod
     if pod.metadata.deletion_timestamp:
         return _leave(desired, containers, memory)
-    if pod.status.phase in _ENDED:
+    if has_ended(pod):
         return _rest(pod, containers)
     found: list[Instruction] = []
     deadline = _deadline(desired)

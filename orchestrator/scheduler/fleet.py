@@ -73,9 +73,8 @@ class Placed:
 
     def counts_as(self, other: "Placed") -> bool:
         """Whether both use the same of the same host."""
-        return (self.node, self.leaving) == (other.node, other.leaving) and (
-            self.template is other.template or self.template == other.template
-        )
+        mine, theirs = ((one.node, one.leaving, one.template) for one in (self, other))
+        return mine == theirs  # templates are mostly one and the same, which tuples see first
 
 
 @dataclass(slots=True)
