@@ -10,7 +10,6 @@ class StoreSettings:
     Attributes:
         history_events: how many past events a watch can resume over; 20,000 events of 2 KB are
             40 MB of memory, and some minutes of a busy cluster.
-        compact_every: compaction runs after this many writes; rarely enough not to matter.
         batch_writes: most writes in one transaction; bounds the latency of the first in it, and for
             how long the loop is busy with telling of them.
         watch_events: events that may wait for a slow watcher before it is told Expired.
@@ -18,7 +17,6 @@ class StoreSettings:
     """
 
     history_events: int = 20_000
-    compact_every: int = 5_000
     batch_writes: int = 128
     watch_events: int = 10_000
     queue_writes: int = 20_000

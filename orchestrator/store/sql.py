@@ -54,6 +54,8 @@ _UPSERT_HEAD: Final = (
     "INSERT INTO head (resource, namespace, name, rev, data) VALUES {rows} "
     "ON CONFLICT (resource, namespace, name) DO UPDATE SET rev = excluded.rev, data = excluded.data"
 )
+_RETURN_LOG: Final = f"{_INSERT_LOG} ON CONFLICT (rev) DO NOTHING"
+_DELETE_LOG: Final = "DELETE FROM log WHERE rev IN (VALUES {rows})"
 _DELETE_HEAD: Final = "DELETE FROM head WHERE (resource, namespace, name) IN (VALUES {rows})"
 _ROWS_AT_ONCE: Final = (64, 16, 4, 1)
 """Few sizes, so that few statements are prepared; 64 rows of the log are 448 parameters."""
@@ -87,6 +89,22 @@ class Contents:
     rows: tuple[LogRow, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What a commit does to the history beside its own writes (`retention`).
+
+    Attributes:
+        leaving: rows of the log that are needed no more; some may not be there.
+        returning: states that writes of this commit replace, and whose rows may have left.
+    """
+
+    leaving: Sequence[Revision] = ()
+    returning: Sequence[LogRow] = ()
+
+
+NO_UPKEEP: Final = Upkeep()
+
+
 class SqlEngine(Protocol):
     """Where the log is kept."""
 
@@ -99,16 +117,12 @@ class SqlEngine(Protocol):
         """Opens or creates the log and reads it."""
         ...
 
-    def commit(self, rows: Sequence[LogRow]) -> None:
-        """Writes rows, in revision order, in one durable transaction.
+    def commit(self, rows: Sequence[LogRow], upkeep: Upkeep = NO_UPKEEP) -> None:
+        """Writes rows, in revision order, in one durable transaction, which also tends the history.
 
         Raises:
             ServiceUnavailable: nothing was written (disk full, I/O error, another writer).
         """
-        ...
-
-    def compact(self, floor: Revision) -> int:
-        """Drops history up to `floor`, in one transaction; returns how many rows."""
         ...
 
     def close(self) -> None:
@@ -176,8 +190,8 @@ class SqliteEngine:
             raise ServiceUnavailable(f"the store cannot be opened: {_words(error)}") from error
         return Contents(self._revision, heads, rows)
 
-    def commit(self, rows: Sequence[LogRow]) -> None:
-        """Writes rows, in revision order, in one durable transaction."""
+    def commit(self, rows: Sequence[LogRow], upkeep: Upkeep = NO_UPKEEP) -> None:
+        """Writes rows, in revision order, in one durable transaction; tends the history with it."""
         last = rows[-1].revision
         final: dict[ObjectKey, LogRow] = {row.key: row for row in rows}
         live = [(*k, r.revision, r.data) for k, r in final.items() if r.operation != "DELETED"]
@@ -190,10 +204,9 @@ class SqliteEngine:
             )
             if moved.rowcount != 1:
                 raise InternalError("another process wrote to this store; stop one of the servers")
-            self._execute_rows(
-                _INSERT_LOG,
-                [(r.revision, r.operation, *r.key, r.previous, r.data) for r in rows],
-            )
+            self._execute_rows(_DELETE_LOG, [(one,) for one in upkeep.leaving])
+            self._execute_rows(_RETURN_LOG, [_columns(row) for row in upkeep.returning])
+            self._execute_rows(_INSERT_LOG, [_columns(row) for row in rows])
             self._execute_rows(_UPSERT_HEAD, live)
             self._execute_rows(_DELETE_HEAD, gone)
             self._execute("COMMIT")
@@ -201,21 +214,6 @@ class SqliteEngine:
             self._rollback()
             raise ServiceUnavailable(f"the store cannot write: {_words(error)}") from error
         self._revision = last
-
-    def compact(self, floor: Revision) -> int:
-        """Drops history up to `floor`, but for states that later rows replaced."""
-        try:
-            self._execute("BEGIN IMMEDIATE")
-            done = self._execute(
-                "DELETE FROM log WHERE rev <= ? AND rev NOT IN "
-                "(SELECT prev_rev FROM log WHERE rev > ? AND prev_rev IS NOT NULL)",
-                (floor, floor),
-            )
-            self._execute("COMMIT")
-        except sa.exc.SQLAlchemyError as error:
-            self._rollback()
-            raise ServiceUnavailable(f"the store cannot compact: {_words(error)}") from error
-        return int(done.rowcount)
 
     def close(self) -> None:
         """Closes the database; idempotent."""
@@ -271,6 +269,10 @@ class InlineSqlite(SqliteEngine):
 
     def __init__(self) -> None:
         super().__init__("sqlite://")
+
+
+def _columns(row: LogRow) -> tuple[object, ...]:
+    return (row.revision, row.operation, *row.key, row.previous, row.data)
 
 
 def _words(error: Exception) -> str:

@@ -38,11 +38,15 @@ from orchestrator.store.objects import (
     Viewed,
     Write,
 )
+from orchestrator.store.retention import Retention
 from orchestrator.store.settings import StoreSettings
-from orchestrator.store.sql import Contents, LogRow, SqlEngine
+from orchestrator.store.sql import Contents, LogRow, SqlEngine, Upkeep
 from orchestrator.store.watch import Watch, WatchHub
 
 _log: Final = structlog.get_logger("store")
+
+_NOT_KEPT: Final = Revision(0)
+"""In a row that is there only as the state before a later one: what was before it is not known."""
 
 Listener = Callable[[StoreEvent], None]
 
@@ -100,7 +104,8 @@ class Store:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._memory = Memory()
         self.get = self._memory.objects.get
-        self._hub = WatchHub(settings.history_events)
+        self._retention = Retention()
+        self._hub = WatchHub(settings.history_events, self._retention.forgot)
         self._listeners: list[Listener] = []
         self._revision = contents.revision
         self._next = contents.revision
@@ -110,7 +115,7 @@ class Store:
         self._committing = False
         self._idle: asyncio.Future[None] | None = None
         self._closed = False
-        self._commits = self._writes = self._compacted_at = 0
+        self._commits = self._writes = 0
         self._failing = ""
         self._restore(contents)
 
@@ -283,28 +288,39 @@ class Store:
         if self._executor is None:
             self._loop.call_soon(self._commit_inline)
             return
-        batch = self._take()
+        batch, upkeep = self._take()
         rows = [d.row for d in batch]
-        future = self._loop.run_in_executor(self._executor, self._engine.commit, rows)
-        future.add_done_callback(lambda f: self._committed(batch, f.exception()))
+        future = self._loop.run_in_executor(self._executor, self._engine.commit, rows, upkeep)
+        future.add_done_callback(lambda f: self._committed(batch, upkeep, f.exception()))
 
-    def _take(self) -> _Batch:
+    def _take(self) -> tuple[_Batch, Upkeep]:
         batch = self._queue[: self._settings.batch_writes]
         del self._queue[: len(batch)]
-        return batch
+        returning: list[LogRow] = []
+        for decided in batch:
+            key, replaced = decided.row.key, decided.row.previous
+            if replaced is None:
+                continue
+            self._retention.replaced(replaced)
+            if replaced <= self._hub.floor:  # so it is in memory, and nothing newer of its key is
+                item = self._memory.objects[key]
+                returning.append(LogRow(replaced, "MODIFIED", key, _NOT_KEPT, item.data))
+        return batch, Upkeep(self._retention.take(len(batch)), returning)
 
     def _commit_inline(self) -> None:
-        batch = self._take()
+        batch, upkeep = self._take()
         error: OrchError | None = None
         try:
-            self._engine.commit([d.row for d in batch])
+            self._engine.commit([d.row for d in batch], upkeep)
         except OrchError as caught:
             error = caught
-        self._committed(batch, error)
+        self._committed(batch, upkeep, error)
 
-    def _committed(self, batch: _Batch, error: BaseException | None) -> None:
+    def _committed(self, batch: _Batch, upkeep: Upkeep, error: BaseException | None) -> None:
         self._committing = False
         if error is not None:
+            replaced = [d.row.previous for d in batch if d.row.previous is not None]
+            self._retention.give_back(upkeep.leaving, replaced)
             self._fail(batch, error)
         else:
             self._failing = ""
@@ -312,7 +328,6 @@ class Store:
             self._pump()  # the disk has the next ones meanwhile; what fails then comes after these
             for decided in batch:
                 self._apply(decided)
-            self._maybe_compact()
         self._pump()
         if self._idle is not None and not self._committing and not self._idle.done():
             self._idle.set_result(None)
@@ -377,18 +392,11 @@ class Store:
             if events and row.revision != events[-1].object.revision + 1:
                 floor, events = Revision(row.revision - 1), []
             events.append(StoreEvent(row.operation, item, previous))
+        for event in events:
+            if event.previous is not None:
+                self._retention.replaced(event.previous.revision)
         self._hub.restore(floor, events)
-
-    def _maybe_compact(self) -> None:
-        if self._writes - self._compacted_at < self._settings.compact_every:
-            return
-        self._compacted_at = self._writes
-        floor = self._hub.floor
-        if self._executor is None:
-            self._engine.compact(floor)
-            return
-        done = self._loop.run_in_executor(self._executor, self._engine.compact, floor)
-        done.add_done_callback(_report_compaction)
+        self._retention.unneeded(row.revision for row in contents.rows if row.revision <= floor)
 
     async def close(self) -> None:
         """Waits for the writes under way, ends all watches, closes the log; idempotent."""
@@ -404,9 +412,3 @@ class Store:
         else:
             await self._loop.run_in_executor(self._executor, self._engine.close)
             self._executor.shutdown(wait=False)
-
-
-def _report_compaction(done: "asyncio.Future[int]") -> None:
-    error = done.exception()
-    if error is not None:
-        _log.warning("store.compaction_failed", error=str(error))

@@ -7,7 +7,7 @@ Source: Kubernetes API concepts, "Efficient detection of changes".
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from orchestrator.kit.errors import Expired
 from orchestrator.kit.ids import Revision
@@ -103,10 +103,16 @@ class Watch:
 
 
 class WatchHub:
-    """Keeps recent events and feeds the watchers."""
+    """Keeps recent events and feeds the watchers.
 
-    def __init__(self, history_events: int) -> None:
+    Args:
+        history_events: how many.
+        forgot: called with each event that is kept no more.
+    """
+
+    def __init__(self, history_events: int, forgot: Callable[[StoreEvent], None]) -> None:
         self._limit = history_events
+        self._forgot = forgot
         self._events: deque[StoreEvent] = deque()
         self._floor = Revision(0)
         self._watchers: set[Watch] = set()
@@ -136,7 +142,9 @@ class WatchHub:
     def _remember(self, event: StoreEvent) -> None:
         self._events.append(event)
         if len(self._events) > self._limit:
-            self._floor = self._events.popleft().object.revision
+            oldest = self._events.popleft()
+            self._floor = oldest.object.revision
+            self._forgot(oldest)
 
     def open(self, resource: str, namespace: str, since: Revision | None, capacity: int) -> Watch:
         """A watch of later events; those after `since` first.

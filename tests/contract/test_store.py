@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,14 @@ from orchestrator.kit.errors import (
 from orchestrator.kit.ids import ObjectKey, Revision
 from orchestrator.store.objects import Delete, Draft, Put, StoreEvent
 from orchestrator.store.settings import StoreSettings
-from orchestrator.store.sql import FileSqlite, InlineSqlite, SqlEngine
+from orchestrator.store.sql import (
+    NO_UPKEEP,
+    FileSqlite,
+    InlineSqlite,
+    LogRow,
+    SqlEngine,
+    Upkeep,
+)
 from orchestrator.store.store import Store
 
 
@@ -53,7 +60,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> SqlEngine:
 
 @pytest.fixture
 async def store(engine: SqlEngine) -> AsyncIterator[Store]:
-    store = await Store.open(engine, StoreSettings(history_events=50, compact_every=20))
+    store = await Store.open(engine, StoreSettings(history_events=50))
     yield store
     await store.close()
 
@@ -236,27 +243,6 @@ async def test_batches_of_any_size_are_on_disk_as_they_were_decided(tmp_path: Pa
     await again.close()
 
 
-async def test_compaction_keeps_state_and_recent_history(tmp_path: Path) -> None:
-    bounds = {"history_events": 10, "compact_every": 25}
-    store = await reopened(tmp_path / "orch.db", **bounds)
-    await store.write(put("old"))
-    last = 2
-    await store.write(put("hot"))
-    for i in range(100):
-        last = (await store.write(put("hot", last, str(i)))).revision
-    await store.close()
-    store = await reopened(tmp_path / "orch.db", **bounds)
-    assert store.get(key("old")) is not None
-    assert store.revision == 102
-    watch = store.watch("configmaps", since=Revision(95))
-    assert [(await anext(watch)).object.revision for _ in range(7)] == list(range(96, 103))
-    with pytest.raises(Expired):
-        store.watch("configmaps", since=Revision(3))
-    rows = FileSqlite(tmp_path / "orch.db").open().rows
-    assert len(rows) < 60
-    await store.close()
-
-
 class Failing:
     """An engine whose transactions fail while `broken` is set."""
 
@@ -266,13 +252,12 @@ class Failing:
         self._inner = InlineSqlite()
         self.broken = False
         self.open = self._inner.open
-        self.compact = self._inner.compact
         self.close = self._inner.close
 
-    def commit(self, rows: object) -> None:
+    def commit(self, rows: Sequence[LogRow], upkeep: Upkeep = NO_UPKEEP) -> None:
         if self.broken:
             raise ServiceUnavailable("the store cannot write: database or disk is full")
-        self._inner.commit(rows)  # type: ignore[arg-type]
+        self._inner.commit(rows, upkeep)
 
 
 async def test_a_full_disk_fails_the_writes_and_nothing_else() -> None:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from orchestrator.kit.errors import ServiceUnavailable
-from orchestrator.store.sql import InlineSqlite, LogRow
+from orchestrator.store.sql import NO_UPKEEP, InlineSqlite, LogRow, Upkeep
 
 EPOCH_S = 1_700_000_000.0
 
@@ -28,7 +28,7 @@ class FlakySqlite(InlineSqlite):
         self._rng = rng
         self.failure_rate = failure_rate
 
-    def commit(self, rows: Sequence[LogRow]) -> None:
+    def commit(self, rows: Sequence[LogRow], upkeep: Upkeep = NO_UPKEEP) -> None:
         if self._rng.random() < self.failure_rate:
             raise ServiceUnavailable("simulated: the disk is full")
-        super().commit(rows)
+        super().commit(rows, upkeep)
