@@ -22,7 +22,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from orchestrator.api.schema.bundle import KUBERNETES_VERSION
 from orchestrator.apiserver.accounts import AccountTokens
-from orchestrator.apiserver.answers import Answer, Sender
+from orchestrator.apiserver.answers import Sender
+from orchestrator.apiserver.at_once import Ask, asker
 from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.dispatcher import Dispatcher
@@ -34,6 +35,7 @@ from orchestrator.apiserver.health import HealthChecks, health_routes
 from orchestrator.apiserver.lanes import Lanes
 from orchestrator.apiserver.metrics import ApiMetrics
 from orchestrator.apiserver.oidc import discovery_routes
+from orchestrator.apiserver.paths import Paths
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.streams import OpenStreams
@@ -78,9 +80,9 @@ class ApiServer:
         """Serves one connection event."""
         await self.gate(scope, receive, send)
 
-    def answer_nowait(self, scope: Scope) -> Answer | None:
-        """See `Gate.answer_nowait`."""
-        return self.gate.answer_nowait(scope)
+    def asker(self, scope: Scope) -> Ask | None:
+        """See `at_once.asker`."""
+        return asker(self.services, scope)
 
     def end_streams(self) -> None:
         """Ends watches and log streams and refuses new ones; for `serve.serve`."""
@@ -149,6 +151,7 @@ def build_app(
         lanes=Lanes(settings.requests_in_flight, settings.waiting_per_user, settings.waiting_s),
         lines=SharedLines(),
         open_streams=OpenStreams(metrics),
+        paths=Paths(),
     )
     litestar = Litestar(
         route_handlers=[

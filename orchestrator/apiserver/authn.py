@@ -66,6 +66,44 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """What a request shows.
+
+    Attributes:
+        identity: whom its connection proves, or `ANONYMOUS`; None when it shows a token.
+        token: that token.
+        how: it came as "token" or as "password".
+    """
+
+    identity: Identity | None = None
+    token: str = ""
+    how: str = ""
+
+
+def credential_of(scope: Scope) -> Credential:
+    """What a request shows; of a WebSocket's subprotocols, one that is a token is taken out.
+
+    Raises:
+        Unauthorized: it cannot be read.
+    """
+    authorization = _authorization(scope) or _take_subprotocol_token(scope)
+    fields: Any = scope
+    if authorization:
+        scheme, _, rest = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            return Credential(None, rest.strip(), "token")
+        if scheme.lower() == "basic" and fields.get("method") in {"GET", "HEAD"}:
+            return Credential(None, _basic_password(rest.strip()), "password")
+    state = fields.get("state") or {}
+    peer = state.get(PEER_KEY)
+    if peer is not None and peer.identity is not None:
+        return Credential(peer.identity)
+    if authorization:
+        raise Unauthorized("Unauthorized")
+    return Credential(ANONYMOUS)
+
+
+@dataclass(frozen=True, slots=True)
 class Authenticator:
     """Tells who asks.
 
@@ -83,22 +121,17 @@ class Authenticator:
         Raises:
             Unauthorized: a bearer token or password that is not ours.
         """
-        authorization = _authorization(scope) or _take_subprotocol_token(scope)
-        fields: Any = scope
-        if authorization:
-            scheme, _, rest = authorization.partition(" ")
-            if scheme.lower() == "bearer":
-                return self._by_token(rest.strip(), "token")
-            if scheme.lower() == "basic" and fields.get("method") in {"GET", "HEAD"}:
-                return self._by_token(_basic_password(rest.strip()), "password")
-        state = fields.get("state") or {}
-        peer = state.get(PEER_KEY)
-        if peer is not None and peer.identity is not None:
-            found: Identity = peer.identity
-            return found
-        if authorization:
-            raise Unauthorized("Unauthorized")
-        return ANONYMOUS
+        return self.prove(credential_of(scope))
+
+    def prove(self, credential: Credential) -> Identity:
+        """Who shows a credential now.
+
+        Raises:
+            Unauthorized: a token or password that is not ours, or not any more.
+        """
+        if credential.identity is not None:
+            return credential.identity
+        return self._by_token(credential.token, credential.how)
 
     def by_file(self, token: str) -> Identity | None:
         """Who a token of the token file stands for, or None."""

@@ -21,6 +21,7 @@ from orchestrator.api.rbac.rules import (
     allows_path,
 )
 from orchestrator.apiserver.identity import Identity
+from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.kit.errors import Forbidden
 from orchestrator.store.objects import StoreEvent
 from orchestrator.store.store import Store
@@ -34,6 +35,20 @@ def is_public(path: str) -> bool:
     """Whether a path is served to everyone."""
     return path.startswith(_PUBLIC) and any(
         path == root or path.startswith(f"{root}/") for root in _PUBLIC
+    )
+
+
+def wish_of(path: ObjectPath, verb: str, name: str) -> Attributes:
+    """What a request for a path wishes to do, to the object of a name ("" for any)."""
+    resource = path.resource
+    is_namespace = resource.resource == "namespaces"
+    return Attributes(
+        verb,
+        resource.group,
+        resource.plural,
+        path.subresource,
+        path.name if is_namespace else path.namespace,
+        name,
     )
 
 

@@ -11,17 +11,17 @@ from typing import Final
 from litestar.types import Receive, Scope, Send
 
 from orchestrator.api.fields import parse_field_selector
-from orchestrator.api.rbac.rules import Attributes
 from orchestrator.api.resources import METRICS_GROUP, Resource
 from orchestrator.apiserver import discovery
-from orchestrator.apiserver.answers import Answer, Sender, Stream, is_for_people
+from orchestrator.apiserver.answers import Answer, Sender, Stream
+from orchestrator.apiserver.authz import wish_of
 from orchestrator.apiserver.connect import commands, ports
 from orchestrator.apiserver.connect.websocket import is_websocket
 from orchestrator.apiserver.errors import method_not_allowed
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.identity import identity_of
 from orchestrator.apiserver.metrics import set_labels
-from orchestrator.apiserver.paths import ObjectPath, parse_path
+from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.services import Services
 from orchestrator.apiserver.verbs import (
@@ -114,36 +114,11 @@ class Dispatcher:
                 raise
             await self._sender.send(request, fault_answer(error, request.method, request.raw_path))
 
-    def answer_nowait(self, request: Request) -> Answer | None:
-        """The answer to a GET of one object, where nothing has to be waited for.
-
-        None for every other request, and for one that something is to be said about: those go the
-        usual way.
-
-        Raises:
-            ApiError: as the usual way would.
-        """
-        if is_for_people(request):
-            return None
-        path = parse_path(request.raw_path, self._services.registry.catalog.current)
-        if not isinstance(path, ObjectPath) or path.subresource or not path.name:
-            return None
-        resource = path.resource
-        if not resource.stored or resource.custom is not None or "get" not in resource.verbs:
-            return None
-        self._require(request, path, "get", "GET", resource.plural)
-        if not self._services.lanes.enter_nowait():
-            return None
-        try:
-            return read.shown(self._services, request, path)
-        finally:
-            self._services.lanes.leave()
-
     async def _route(self, request: Request) -> Answer | Stream:
         authorizer = self._services.authorizer
         catalog = self._services.registry.catalog.current
         try:
-            path = parse_path(request.raw_path, catalog)
+            path = self._services.paths.parse(request.raw_path, catalog)
         except NotFound:
             authorizer.require_path(request.identity, request.method, request.raw_path)
             raise
@@ -173,19 +148,8 @@ class Dispatcher:
         self, request: Request, path: ObjectPath, word: str, metric: str, label: str
     ) -> None:
         set_labels(request.scope, metric, label)
-        resource = path.resource
-        is_namespace = resource.resource == "namespaces"
-        self._services.authorizer.require(
-            request.identity,
-            Attributes(
-                verb=word,
-                group=resource.group,
-                resource=resource.plural,
-                subresource=path.subresource,
-                namespace=path.name if is_namespace else path.namespace,
-                name=path.name or _selected_name(request, resource, word),
-            ),
-        )
+        name = path.name or _selected_name(request, path.resource, word)
+        self._services.authorizer.require(request.identity, wish_of(path, word, name))
 
     async def _seated(self, verb: Verb, request: Request, path: ObjectPath) -> Answer | Stream:
         if request.method in _WITH_BODY:

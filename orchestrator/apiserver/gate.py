@@ -8,7 +8,6 @@ is asked here. Whatever goes wrong inside leaves as a Status document.
 """
 
 import asyncio
-import logging
 from typing import Any, Final
 
 import structlog
@@ -25,17 +24,15 @@ from orchestrator.apiserver.errors import encode_status
 from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.identity import IDENTITY_KEY, Identity, identity_of
 from orchestrator.apiserver.impersonation import impersonated
+from orchestrator.apiserver.logs import log_request, logs_requests
 from orchestrator.apiserver.metrics import ApiMetrics, labels_of
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.kit.clock import Clock
-from orchestrator.kit.errors import InternalError, OrchError, Unauthorized
+from orchestrator.kit.errors import OrchError, Unauthorized
 
 _log: Final = structlog.get_logger("apiserver")
 _DISPATCHED: Final = frozenset({"api", "apis", "openapi"})
-AT_ONCE_BYTES: Final = 64 * 1024
-"""Longer answers go the usual way, where a client may read them slowly."""
-_OBJECTS: Final = frozenset({"api", "apis"})
 _PAGES: Final = frozenset({"docs"})
 
 
@@ -74,30 +71,7 @@ class Gate:
         self._metrics = metrics
         self._sender = sender
         self._clock = clock
-        self._log = _log.bind()  # binding for each request costs more than the request's line
-        self._logs_requests = self._log.is_enabled_for(logging.DEBUG)
-
-    def answer_nowait(self, scope: Scope) -> Answer | None:
-        """The answer to a GET of one object, which is in memory; for `protocol.ApiProtocol`.
-
-        None where it has to be made the usual way, errors included: nothing has happened then.
-        """
-        began_s = self._clock.monotonic()
-        fields: Any = scope
-        path: str = fields["path"]
-        if _root(path) not in _OBJECTS:
-            return None
-        try:
-            fields[IDENTITY_KEY] = self._admit("GET", path, scope, dispatched=True)
-            request = self._request(scope, _no_receive, _no_send)
-            answer = self._kubernetes.answer_nowait(request)
-        except Exception:  # the usual way will meet it again, and knows how to say so
-            return None
-        if answer is not None:
-            if len(answer.body) >= min(AT_ONCE_BYTES, self._settings.gzip_min_bytes):
-                return None
-            self._done(scope, path, answer.status, began_s, streamed=False)
-        return answer
+        self._logs_requests = logs_requests()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection event: a request, a WebSocket handshake, or the lifespan."""
@@ -157,13 +131,10 @@ class Gate:
 
     def _done(self, scope: Scope, path: str, code: int, began_s: float, *, streamed: bool) -> None:
         took_s = self._clock.monotonic() - began_s
-        self._metrics.request_done(scope, code, took_s, streamed=streamed)
+        verb, resource = labels_of(scope)
+        self._metrics.request_done(verb, resource, code, took_s, streamed=streamed)
         if self._logs_requests:
-            verb, resource = labels_of(scope)
-            self._log.debug(
-                "request", verb=verb, resource=resource, path=path, code=code,
-                user=identity_of(scope).user, took_ms=round(took_s * 1000, 2),
-            )  # fmt: skip
+            log_request(verb, resource, path, code, identity_of(scope).user, took_s)
 
     def _admit(self, method: str, path: str, scope: Scope, *, dispatched: bool) -> Identity:
         """Who asks, if they may come in at all; a wrong credential is refused everywhere."""
@@ -193,14 +164,6 @@ class Gate:
             identity=identity_of(scope),
             limits=self._settings,
         )
-
-
-async def _no_receive() -> Any:
-    raise InternalError("a request that is answered at once has nothing to wait for")
-
-
-async def _no_send(_message: Any) -> None:
-    raise InternalError("a request that is answered at once is answered by its return value")
 
 
 def _root(path: str) -> str:

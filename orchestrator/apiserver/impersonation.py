@@ -26,6 +26,11 @@ _AUTHENTICATION: Final = "authentication.k8s.io"
 _ALL_ACCOUNTS: Final = "system:serviceaccounts"
 
 
+def is_impersonating(scope: Scope) -> bool:
+    """Whether a request asks to act as somebody else."""
+    return any(name.startswith(_PREFIX) for name, _ in scope["headers"])
+
+
 def impersonated(actor: Identity, scope: Scope, authorizer: Authorizer) -> Identity:
     """The identity to go on with: the one that the headers name, or the actor's own.
 

@@ -30,9 +30,14 @@ class Lanes:
         """How many requests wait."""
         return sum(len(lane) for lane in self._lanes.values())
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a seat is free and nobody waits for one."""
+        return bool(self._free) and not self._lanes
+
     def enter_nowait(self) -> bool:
         """Takes a seat if one is free and nobody waits; then `leave` must follow."""
-        if not self._free or self._lanes:
+        if not self.is_free:
             return False
         self._free -= 1
         return True

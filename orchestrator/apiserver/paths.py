@@ -100,6 +100,31 @@ def parse_path(raw_path: str, catalog: Catalog = STATIC) -> ApiPath:
     raise no_such_path()
 
 
+class Paths:
+    """Remembers what paths name: clients ask for the same again and again."""
+
+    def __init__(self, most: int = 4096) -> None:
+        self._most = most
+        self._catalog = STATIC
+        self._known: dict[str, ApiPath] = {}
+
+    def parse(self, raw_path: str, catalog: Catalog) -> ApiPath:
+        """As `parse_path`.
+
+        Raises:
+            NotFound: nothing is served there.
+        """
+        if catalog is not self._catalog:
+            self._catalog, self._known = catalog, {}
+        found = self._known.get(raw_path)
+        if found is None:
+            found = parse_path(raw_path, catalog)
+            if len(self._known) >= self._most:
+                self._known.clear()
+            self._known[raw_path] = found
+        return found
+
+
 def _proxied(catalog: Catalog, found: re.Match[str]) -> ObjectPath:
     namespace, plural, nodes, name, rest = found.groups()
     resource = catalog.by_path("", "v1", plural or nodes)

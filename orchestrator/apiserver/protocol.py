@@ -1,12 +1,12 @@
-"""uvicorn's HTTP protocol with four additions: certificates, bounds on a head, raw SPDY, answers
-at once.
+"""uvicorn's HTTP protocol with five additions: certificates, bounds on a head, raw SPDY, answers
+at once, and heads that are known from the request before (`heads`).
 
 uvicorn 0.54 does not put the peer certificate into the ASGI scope, so each connection puts a
 `Peer` into its own copy of the state that becomes `scope["state"]`. Nor does it bound the size of a
 request's head, or the time until the first one, and both are open to clients without a credential.
 ASGI knows no upgrade but to WebSockets, and older kubectl no WebSockets: a request with
 `Upgrade: SPDY/3.1` has a way to take its connection over in its scope. Most requests are GETs of
-one object, which is in memory: an application that has `answer_nowait` is asked for those first,
+one object, which is in memory: an application that has `asker` is asked for those first,
 which spares a task, its turn of the event loop, and the messages between both. Drop the first when
 uvicorn implements the ASGI TLS extension. Its minor version is pinned because of this module.
 """
@@ -16,6 +16,7 @@ import re
 import ssl
 from typing import Any, Final
 
+import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -23,11 +24,12 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from orchestrator.apiserver.answers import Answer
+from orchestrator.apiserver.at_once import Ask
 from orchestrator.apiserver.authn import PEER_KEY, Peer
 from orchestrator.apiserver.connect.upgrade import SPDY, TAKEOVER_KEY
 from orchestrator.apiserver.cycle import LINGER_S, WHOLE_KEY, ApiCycle, head_of
 from orchestrator.apiserver.errors import status_of
+from orchestrator.apiserver.heads import KnownHead
 from orchestrator.apiserver.request import ARRIVED_KEY, PART_KEY
 from orchestrator.kit.errors import BadRequest
 from orchestrator.remote.dialer import SocketStream
@@ -66,6 +68,11 @@ class ApiProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_due: asyncio.TimerHandle | None = None
     _answered = False
+    _between = True
+    _messages = 0
+    _known: KnownHead | None = None
+    _ask: Ask | None = None
+    _quiet_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as upstream
         """Called once for a connection, after its TLS handshake."""
@@ -96,6 +103,16 @@ class ApiProtocol(HttpToolsProtocol):
         """Called for every piece that arrives."""
         if self._refused:
             return
+        known = self._known
+        if known is not None:
+            found = known.again(data)
+            if found is not None and len(data) - len(found[1]) <= MAX_HEAD_BYTES:
+                if not self._answer_again(found[0]):
+                    self._begin_again(known, *found)
+                return
+            self._known = None  # from here on the parser knows of another one
+        began_between = self._between
+        self._messages = 0
         self._piece_bytes = len(data)
         super().data_received(data)
         if self._in_head and not self._refused:
@@ -105,9 +122,44 @@ class ApiProtocol(HttpToolsProtocol):
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self._too_large = True
                 self.send_400_response("")
+        elif began_between and self._between and self._messages == 1:
+            self._keep_head(data)
+
+    def _keep_head(self, piece: bytes) -> None:
+        """Keeps the head of a request that came in one piece, if more of its kind may follow."""
+        parser: Any = self.parser  # None when the connection is lost
+        if (
+            parser is not None
+            and not self._refused
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+        ):
+            self._known = KnownHead.of(piece, parser.get_method(), self.url, self.headers)
+
+    def _begin_again(self, known: KnownHead, target: bytes, body: bytes) -> None:
+        """What the parser would do with a request whose head it has just parsed.
+
+        What it is asked about meanwhile (method, version, whether to keep the connection) it still
+        knows from the request before, which was the last one that it was given.
+        """
+        self._unset_keepalive_if_required()
+        self.on_message_begin()
+        self.url = target
+        self.headers.extend(known.headers)
+        try:
+            self.on_headers_complete()
+            if body:
+                self.on_body(body)
+            self.on_message_complete()
+        except httptools.HttpParserError:  # of the target
+            self.send_400_response("Invalid HTTP request received.")
 
     def on_message_begin(self) -> None:
         """Called by the parser at a request's first byte."""
+        self._between = False
+        self._messages += 1
+        self._ask = None
         self._in_head = True
         self._head_bytes = 0
         super().on_message_begin()
@@ -143,28 +195,62 @@ class ApiProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser at a request's end."""
+        self._between = True
         if not self._answered:
             super().on_message_complete()
 
     def _answer_nowait(self) -> bool:
         """Answers a GET of one object here and now; False where it has to go the usual way."""
-        ask = getattr(self.app, "answer_nowait", None)
-        if ask is None or self.parser.get_method() != b"GET" or not self._is_plain():
+        asker = getattr(self.app, "asker", None)
+        if asker is None or self.parser.get_method() != b"GET" or not self._is_plain():
             return False
         scope: Any = self.scope
         scope["method"] = "GET"
         scope["raw_path"] = self.url
         scope["path"] = self.url.decode("ascii")
         scope["query_string"] = b""
-        answer: Answer | None = ask(scope)
+        self._ask = asker(scope)
+        if self._ask is None or not self._answered_by(self._ask, self.url):
+            return False
+        self.on_response_complete()
+        return True
+
+    def _answered_by(self, ask: Ask, target: bytes) -> bool:
+        answer = ask(target.decode("ascii"))
         if answer is None:
             return False
         headers = (*self.server_state.default_headers, *answer.headers)
         parts = head_of(answer.status, headers, len(answer.body))
         parts += (b"content-type: ", answer.content_type.encode(), b"\r\n\r\n", answer.body)
         self.transport.write(b"".join(parts))
-        self.on_response_complete()
         return True
+
+    def _answer_again(self, target: bytes) -> bool:
+        """As `_answer_nowait`, where the head is known and its asker with it.
+
+        The timer of the idle connection goes on; `timeout_keep_alive_handler` knows.
+        """
+        ask = self._ask
+        if (
+            ask is None
+            or self.timeout_keep_alive_task is None  # it is not idle
+            or self.flow.write_paused
+            or _NOT_PLAIN.search(target)
+            or not self._answered_by(ask, target)
+        ):
+            return False
+        self.server_state.total_requests += 1
+        self._quiet_since = self.loop.time()
+        return True
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Called when the connection may have been idle for long enough to be closed."""
+        rest_s = self._quiet_since + self.timeout_keep_alive - self.loop.time()
+        if rest_s > 0:
+            again = self.timeout_keep_alive_handler
+            self.timeout_keep_alive_task = self.loop.call_later(rest_s, again)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _is_plain(self) -> bool:
         """Whether a request has no body, asks only for a path, and is next on a free line."""

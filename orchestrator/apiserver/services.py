@@ -8,6 +8,7 @@ from orchestrator.apiserver.authn import Authenticator
 from orchestrator.apiserver.authz import Authorizer
 from orchestrator.apiserver.lanes import Lanes
 from orchestrator.apiserver.metrics import ApiMetrics
+from orchestrator.apiserver.paths import Paths
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.streams import OpenStreams
 from orchestrator.apiserver.verbs.lines import SharedLines
@@ -39,6 +40,7 @@ class Services:
         lanes: seats for requests, and who waits for one.
         lines: lines of watches that many watchers want.
         open_streams: watches and log streams to end at a stop.
+        paths: what paths name.
     """
 
     accounts: AccountTokens
@@ -56,3 +58,4 @@ class Services:
     lanes: Lanes
     lines: SharedLines
     open_streams: OpenStreams
+    paths: Paths

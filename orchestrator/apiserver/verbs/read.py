@@ -11,7 +11,7 @@ from orchestrator.apiserver.forms import (
     rendered_object,
 )
 from orchestrator.apiserver.list_options import list_options, parse_revision, require_known
-from orchestrator.apiserver.negotiation import answer_format
+from orchestrator.apiserver.negotiation import AnswerFormat, answer_format
 from orchestrator.apiserver.paths import ObjectPath
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.selectors import read_filter
@@ -31,20 +31,20 @@ async def get(services: Services, request: Request, path: ObjectPath) -> Answer:
         NotFound: no such object.
         RequestTimeout: asked for a revision that the store has not come to.
     """
-    return shown(services, request, path)
-
-
-def shown(services: Services, request: Request, path: ObjectPath) -> Answer:
-    """As `get`, which never waits.
-
-    Raises:
-        ApiError: as `get`.
-    """
     wanted = answer_format(request.header(b"accept"))
     if "resourceVersion" in request.query:
         asked = parse_revision(request.query.text("resourceVersion"))
         require_known(asked, services.store.revision)
     include = include_object(request.query.text("includeObject"))
+    return rendered(services, path, wanted, include)
+
+
+def rendered(services: Services, path: ObjectPath, wanted: AnswerFormat, include: str) -> Answer:
+    """An object in the wanted form; `include` is what a Table's row says of it.
+
+    Raises:
+        NotFound: no such object.
+    """
     found = services.registry.get(key_of(path))
     data = rendered_object(path.resource, found, wanted, include, services.clock.wall())
     return object_answer(data, wanted)

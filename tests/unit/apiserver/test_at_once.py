@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from orchestrator.apiserver.at_once import Asker
 from orchestrator.apiserver.ports import bind
 from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
@@ -45,15 +46,15 @@ async def port(world):
 def at_once(world, monkeypatch):
     """The paths that were answered at once."""
     paths = []
-    real = world.api.gate.answer_nowait
+    real = Asker.__call__
 
-    def noting(scope):
-        answer = real(scope)
+    def noting(asker, path):
+        answer = real(asker, path)
         if answer is not None:
-            paths.append(scope["path"])
+            paths.append(path)
         return answer
 
-    monkeypatch.setattr(world.api.gate, "answer_nowait", noting)
+    monkeypatch.setattr(Asker, "__call__", noting)
     return paths
 
 
@@ -168,3 +169,119 @@ async def test_full_lanes_are_waited_for(port, world, at_once):
     lanes.leave()
     [(status, _, _)] = await waiting
     assert (status, at_once) == (200, [])
+
+
+class Line:
+    """One connection on which every request has the same head."""
+
+    def __init__(self, reader, writer):
+        self._reader = reader
+        self._writer = writer
+
+    async def get(self, path, token="root"):
+        self._writer.write(request(path, token=token).encode())
+        async with asyncio.timeout(5):
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            length = int(re.search(rb"content-length: (\d+)", head.lower())[1])
+            return int(head.split()[1]), await self._reader.readexactly(length)
+
+
+@pytest.fixture
+async def line(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    yield Line(reader, writer)
+    writer.close()
+
+
+async def test_a_known_head_brings_each_path_its_own_answer(world, line, at_once):
+    await world.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "two"}})
+    two = ONE.replace("one", "two")
+    for path, status, word in [
+        (ONE, 200, b'"one"'),
+        (two, 200, b'"two"'),
+        (ONE.replace("one", "none"), 404, b'"NotFound"'),
+        (f"{two}?x=y", 200, b'"two"'),
+        ("/api/v1/namespaces/default/configmaps", 200, b"ConfigMapList"),
+        ("/version", 200, b"gitVersion"),
+        (two, 200, b'"two"'),
+        (ONE, 200, b'"one"'),
+    ]:
+        code, body = await line.get(path)
+        assert (code, word in body) == (status, True), path
+    assert at_once == [ONE, two, two, ONE]
+
+
+async def test_a_known_head_shows_what_is_there_now(world, line, at_once):
+    assert b"xxxx" in (await line.get(ONE))[1]
+    reply = await world.client("DELETE", ONE)
+    assert reply.status == 200
+    assert (await line.get(ONE))[0] == 404
+    await world.create(
+        "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "one"}, "data": {"b": "new"}}
+    )
+    assert b'"new"' in (await line.get(ONE))[1]
+    assert at_once == [ONE, ONE]
+
+
+async def test_permission_is_asked_for_each_time(world, line, at_once):
+    kind = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+    await world.create(f"{kind}/roles", {"metadata": {"name": "r"}, "rules": [rule]})
+    binding = {
+        "metadata": {"name": "b"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ann"}],
+    }
+    await world.create(f"{kind}/rolebindings", binding)
+    assert [(await line.get(ONE, "ann"))[0] for _ in range(2)] == [200, 200]
+    assert at_once == [ONE, ONE]
+    await world.client("DELETE", f"{kind}/rolebindings/b")
+    assert (await line.get(ONE, "ann"))[0] == 403
+    assert at_once == [ONE, ONE]
+
+
+async def test_a_token_that_is_taken_away_is_good_no_more(world, line, at_once, monkeypatch):
+    assert [(await line.get(ONE))[0] for _ in range(2)] == [200, 200]
+    tokens = world.api.services.authenticator.tokens
+    monkeypatch.setattr(type(tokens), "owner_of", lambda _self, _token: None)
+    assert (await line.get(ONE))[0] == 401
+    assert at_once == [ONE, ONE]
+
+
+async def test_acting_as_somebody_else_goes_the_usual_way(port, at_once):
+    [(status, _, _)] = await exchange(port, request(ONE, more="impersonate-user: ann"))
+    assert status == 403
+    assert at_once == []
+
+
+async def test_a_line_that_is_used_is_not_idle(world, settings, at_once):
+    stop, listening = asyncio.Event(), asyncio.Event()
+    listener = bind("127.0.0.1", 0)
+    await world.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "one"}})
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(
+            serve(
+                world.api,
+                ApiServerSettings(host="127.0.0.1", port=0, shutdown_s=1, keep_alive_s=0.3),
+                stop,
+                tls=None,
+                end_streams=world.api.end_streams,
+                listener=listener,
+                on_listening=lambda _host, _port: listening.set(),
+            )
+        )
+        await listening.wait()
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+        line = Line(reader, writer)
+        began_s = loop.time()
+        while loop.time() < began_s + 0.5:
+            assert (await line.get(ONE))[0] == 200
+            await asyncio.sleep(0.02)
+        last_s = loop.time()
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        assert loop.time() - last_s > 0.2
+        assert len(at_once) > 5
+        writer.close()
+        stop.set()
