@@ -8,7 +8,6 @@ import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -16,6 +15,7 @@ import yaml
 
 from orchestrator.apiserver.cycle import WHOLE_KEY
 from orchestrator.apiserver.errors import encode_status
+from orchestrator.apiserver.metrics import set_code
 from orchestrator.apiserver.negotiation import JSON, AnswerFormat
 from orchestrator.apiserver.request import PART_KEY, Request
 from orchestrator.kit.errors import ApiError, BadRequest
@@ -29,8 +29,7 @@ _PEOPLE: Final = ("curl", "Wget", "Mozilla/5.0")
 Header = tuple[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A complete answer.
 
     Attributes:
@@ -110,6 +109,10 @@ class Sender:
         extensions: Any = request.scope.get("extensions")
         if extensions and WHOLE_KEY in extensions:
             request.started = True
+            send = extensions[WHOLE_KEY].get("send")
+            if send is not None and send(answer.status, headers, body):
+                set_code(request.scope, answer.status)
+                return
             message: Any = {
                 "type": WHOLE_KEY, "status": answer.status, "headers": headers, "body": body,
             }  # fmt: skip

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from litestar.types import Scope
 
+from orchestrator.apiserver.heads import of_head
 from orchestrator.apiserver.identity import ANONYMOUS, AUTHENTICATED, Identity
 from orchestrator.credentials.tokens import TokenOwner
 from orchestrator.kit.errors import Forbidden, Unauthorized
@@ -121,7 +122,7 @@ class Authenticator:
         Raises:
             Unauthorized: a bearer token or password that is not ours.
         """
-        return self.prove(credential_of(scope))
+        return self.prove(of_head(scope, credential_of))
 
     def prove(self, credential: Credential) -> Identity:
         """Who shows a credential now.

@@ -1,7 +1,8 @@
 """One request on its connection: whole answers in one write, and no client that reads for ever.
 
 uvicorn writes an answer's head and body apart: two TLS records, two system calls, and two wake-ups
-of the client. A scope with `WHOLE_KEY` among its extensions takes both in one message of that type.
+of the client. A scope with `WHOLE_KEY` among its extensions takes both in one message of that type,
+or by a call of that extension's "send", which spares the coroutines on the way.
 Big bodies leave in pieces, so that a slow client holds a piece in memory and not all of it; one
 that takes nothing for `STALLED_S` is cut off, or its answer would never end.
 """
@@ -29,7 +30,10 @@ LINGER_S: Final = 0.5
 _BODILESS: Final = frozenset({204, 304})
 
 
-def head_of(status: int, headers: Iterable[tuple[bytes, bytes]], length: int | None) -> list[bytes]:
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def head_of(status: int, headers: Headers, length: int | None) -> list[bytes]:
     """The lines of an answer's head, without the empty one at its end; no `length` for no body."""
     parts = [STATUS_LINE[status]]
     for name, value in headers:
@@ -65,6 +69,15 @@ class ApiCycle(RequestResponseCycle):
             self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
         return True
 
+    def whole_nowait(self, status: int, headers: Headers, body: bytes) -> bool:
+        """As a message with a whole answer; False, and nothing sent, where it has to wait."""
+        if len(body) > PIECE_BYTES or self.flow.write_paused or self.disconnected:
+            return False
+        self._begin_whole(status, headers, body)
+        self._end_whole()
+        self.let_go()
+        return True
+
     async def send(self, message: Any) -> None:
         """Sends a message; waits while the client reads too slowly, though not for ever."""
         if self.flow.write_paused and not self.disconnected:
@@ -82,18 +95,25 @@ class ApiCycle(RequestResponseCycle):
         if extensions:
             extensions.pop(ARRIVED_KEY, None)
             extensions.pop(PART_KEY, None)
+            extensions.pop(WHOLE_KEY, None)
 
     async def _send_whole(self, message: Any) -> None:
         if self.disconnected:
             return
+        body: bytes = message["body"]
+        sent = self._begin_whole(message["status"], message["headers"], body)
+        if not sent and not await self._send_rest(memoryview(body)):
+            return
+        self._end_whole()
+
+    def _begin_whole(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Sends the head with the body or its first piece; whether that was all."""
         if self.response_started:
             raise RuntimeError("an answer was under way already")
-        status: int = message["status"]
-        body: bytes = message["body"]
         if self.more_body:
             self.keep_alive = False  # what is still to come of the request is of no use
         length = None if status in _BODILESS else len(body)
-        parts = head_of(status, (*self.default_headers, *message["headers"]), length)
+        parts = head_of(status, (*self.default_headers, *headers), length)
         parts.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
         self.response_started = True
         self.waiting_for_100_continue = False
@@ -102,8 +122,9 @@ class ApiCycle(RequestResponseCycle):
         in_pieces = len(body) > PIECE_BYTES
         parts.append(body[:PIECE_BYTES] if in_pieces else body)
         self.transport.write(b"".join(parts))
-        if in_pieces and not await self._send_rest(memoryview(body)):
-            return
+        return not in_pieces
+
+    def _end_whole(self) -> None:
         self.response_complete = True
         self.message_event.set()
         if self.more_body:

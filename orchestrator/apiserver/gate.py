@@ -25,7 +25,7 @@ from orchestrator.apiserver.faults import fault_answer
 from orchestrator.apiserver.identity import IDENTITY_KEY, Identity, identity_of
 from orchestrator.apiserver.impersonation import impersonated
 from orchestrator.apiserver.logs import log_request, logs_requests
-from orchestrator.apiserver.metrics import ApiMetrics, labels_of
+from orchestrator.apiserver.metrics import ApiMetrics, code_of, labels_of
 from orchestrator.apiserver.request import Request
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.kit.clock import Clock
@@ -110,10 +110,10 @@ class Gate:
             inner = self._kubernetes if dispatched else self._litestar
             await inner(scope, receive, watched_send)
         except asyncio.CancelledError:
-            code = code or 499
+            code = code or code_of(scope) or 499
             raise
         except Exception as error:  # the boundary: whatever it is leaves as a Status, or cuts
-            if code:
+            if code or code_of(scope):
                 cause = error.__cause__ or error  # Litestar wraps what is raised after the head
                 _log.warning(
                     "request.cut",
@@ -127,7 +127,7 @@ class Gate:
             request = self._request(scope, receive, watched_send)
             await self._sender.send(request, answer)
         finally:
-            self._done(scope, path, code, began_s, streamed=streamed)
+            self._done(scope, path, code or code_of(scope), began_s, streamed=streamed)
 
     def _done(self, scope: Scope, path: str, code: int, began_s: float, *, streamed: bool) -> None:
         took_s = self._clock.monotonic() - began_s

@@ -7,7 +7,10 @@ piece, whole and alone, are kept and known again. Source: RFC 9112 §3.
 """
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from litestar.types import Scope
 
 _TARGET: Final = re.compile(rb"/[A-Za-z0-9/._~:%?=&,+@-]*")
 """Targets that mean themselves, and that no parser refuses."""
@@ -16,6 +19,27 @@ _VERSION: Final = b" HTTP/1.1\r\n"
 _MEANS_MORE: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
 Headers = list[tuple[bytes, bytes]]
+HEAD_KEY: Final = "orch.head"
+"""Where the scope of a request with a known head has it."""
+_T = TypeVar("_T")
+
+
+def of_head(scope: Scope, read: Callable[[Scope], _T]) -> _T:
+    """What follows from a request's method, connection and headers alone; worked out once a head.
+
+    Args:
+        scope: of the request.
+        read: works it out; what it gives is shared. What it raises is not kept.
+    """
+    fields: Any = scope
+    known: KnownHead | None = fields.get(HEAD_KEY)
+    if known is None:
+        return read(scope)
+    facts = known.facts
+    if read not in facts:
+        facts[read] = read(scope)
+    found: _T = facts[read]
+    return found
 
 
 class KnownHead:
@@ -23,17 +47,17 @@ class KnownHead:
 
     Attributes:
         headers: as the parser gave them.
-        has_body: whether a body follows, be it an empty one that was announced.
+        facts: what was found to follow from it, see `of_head`.
     """
 
-    __slots__ = ("_behind", "_length", "_method", "has_body", "headers")
+    __slots__ = ("_behind", "_length", "_method", "facts", "headers")
 
-    def __init__(self, method: bytes, behind: bytes, headers: Headers, length: int | None) -> None:
+    def __init__(self, method: bytes, behind: bytes, headers: Headers, length: int) -> None:
         self._method = method + b" "
         self._behind = _VERSION + behind
-        self._length = length or 0
-        self.has_body = length is not None
+        self._length = length
         self.headers = headers
+        self.facts: dict[Callable[[Scope], Any], Any] = {}
 
     @classmethod
     def of(cls, piece: bytes, method: bytes, target: bytes, headers: Headers) -> "KnownHead | None":
@@ -49,13 +73,13 @@ class KnownHead:
         end = piece.find(_END) + len(_END)
         if not piece.startswith(line) or end <= len(line):
             return None
-        length: int | None = None
+        length = 0
         for name, value in headers:
             if name in _MEANS_MORE:
                 return None
             if name == b"content-length":
                 length = int(value)  # the parser let only digits pass
-        if len(piece) != end + (length or 0):
+        if len(piece) != end + length:
             return None
         return cls(method, piece[len(line) : end], headers, length)
 

@@ -12,6 +12,7 @@ from litestar.types import Scope
 from orchestrator.api.rbac.index import ACCOUNT_PREFIX
 from orchestrator.api.rbac.rules import Attributes
 from orchestrator.apiserver.authz import Authorizer
+from orchestrator.apiserver.heads import of_head
 from orchestrator.apiserver.identity import (
     ANONYMOUS_USER,
     AUTHENTICATED,
@@ -38,13 +39,13 @@ def impersonated(actor: Identity, scope: Scope, authorizer: Authorizer) -> Ident
         BadRequest: groups, a uid or extras without a user.
         Forbidden: the actor may not take one of them on.
     """
+    if not of_head(scope, is_impersonating):
+        return actor
     headers = [
         (name, value.decode("latin-1"))
         for name, value in scope["headers"]
         if name.startswith(_PREFIX)
     ]
-    if not headers:
-        return actor
     user = _first(headers, b"impersonate-user")
     uid = _first(headers, b"impersonate-uid")
     groups = tuple(value for name, value in headers if name == b"impersonate-group")

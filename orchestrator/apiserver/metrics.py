@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 _LABELS_KEY: Final = "orch.labels"
+_CODE_KEY: Final = "orch.code"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -22,6 +23,19 @@ def set_labels(scope: Scope, verb: str, resource: str) -> None:
     """Names a request's verb ("GET", "LIST", "WATCH", ...) and resource for its metrics."""
     fields: Any = scope
     fields[_LABELS_KEY] = (verb, resource)
+
+
+def set_code(scope: Scope, code: int) -> None:
+    """Says how a request was answered, where no message tells of it."""
+    fields: Any = scope
+    fields[_CODE_KEY] = code
+
+
+def code_of(scope: Scope) -> int:
+    """What `set_code` said; 0 where it said nothing."""
+    fields: Any = scope
+    found: int = fields.get(_CODE_KEY, 0)
+    return found
 
 
 def labels_of(scope: Scope) -> tuple[str, str]:

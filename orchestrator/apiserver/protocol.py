@@ -29,7 +29,7 @@ from orchestrator.apiserver.authn import PEER_KEY, Peer
 from orchestrator.apiserver.connect.upgrade import SPDY, TAKEOVER_KEY
 from orchestrator.apiserver.cycle import LINGER_S, WHOLE_KEY, ApiCycle, head_of
 from orchestrator.apiserver.errors import status_of
-from orchestrator.apiserver.heads import KnownHead
+from orchestrator.apiserver.heads import HEAD_KEY, KnownHead
 from orchestrator.apiserver.request import ARRIVED_KEY, PART_KEY
 from orchestrator.kit.errors import BadRequest
 from orchestrator.remote.dialer import SocketStream
@@ -147,6 +147,8 @@ class ApiProtocol(HttpToolsProtocol):
         self.on_message_begin()
         self.url = target
         self.headers.extend(known.headers)
+        scope: Any = self.scope
+        scope[HEAD_KEY] = known
         try:
             self.on_headers_complete()
             if body:
@@ -187,6 +189,7 @@ class ApiProtocol(HttpToolsProtocol):
             cycle.__class__ = ApiCycle
             extensions[ARRIVED_KEY] = cycle.arrived
             extensions[PART_KEY] = cycle.part_nowait
+            extensions[WHOLE_KEY] = {"send": cycle.whole_nowait}
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser for a part of a body."""

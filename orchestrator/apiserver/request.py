@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from litestar.types import Receive, Scope, Send
 
+from orchestrator.apiserver.heads import of_head
 from orchestrator.apiserver.identity import Identity
 from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.kit.errors import BadRequest, EntityTooLarge, RequestTimeout
@@ -69,6 +70,14 @@ class Query:
         return int(value)
 
 
+def _by_name(scope: Scope) -> dict[bytes, str]:
+    headers: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {text}" if name in headers else text
+    return headers
+
+
 class Request:
     """One request.
 
@@ -104,7 +113,7 @@ class Request:
         self.raw_path = raw.split(b"?", 1)[0].decode("latin-1")
         self.warnings: list[str] = []
         self.started = False
-        self._headers: dict[bytes, bytes] | None = None
+        self._headers: dict[bytes, str] | None = None
         self._query: Query | None = None
         self._body: bytes | None = None
 
@@ -123,11 +132,8 @@ class Request:
     def header(self, name: bytes) -> str:
         """A header's value (`name` in lower case), "" when absent; repeats joined by commas."""
         if self._headers is None:
-            headers: dict[bytes, bytes] = {}
-            for key, value in self.scope["headers"]:
-                headers[key] = headers[key] + b", " + value if key in headers else value
-            self._headers = headers
-        return self._headers.get(name, b"").decode("latin-1")
+            self._headers = of_head(self.scope, _by_name)
+        return self._headers.get(name, "")
 
     async def body(self) -> bytes:
         """The whole body; read once, then remembered.

@@ -8,7 +8,6 @@ the writing transaction, so a `Draft` keeps the bytes on both sides of it.
 import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
@@ -121,8 +120,7 @@ _with_documents: Final[deque[StoredObject]] = deque()
 """The objects that keep their documents, those decoded first come first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A document to be written, without its revision.
 
     Attributes:
@@ -155,8 +153,7 @@ class Draft:
 Viewed = Callable[[Revision], View]
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(msgspec.Struct, frozen=True):
     """Writes an object.
 
     Attributes:
@@ -172,8 +169,7 @@ class Put:
     viewed: Viewed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     """Removes an object.
 
     Attributes:
@@ -192,8 +188,7 @@ Write = Put | Delete
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreEvent:
+class StoreEvent(msgspec.Struct, frozen=True):
     """One committed write, in revision order.
 
     Attributes:

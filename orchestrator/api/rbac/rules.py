@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 ALL: Final = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """What a request wants to do to an object.
 
     Attributes:
