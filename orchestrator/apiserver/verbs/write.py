@@ -5,6 +5,7 @@ from typing import Any, Final, Literal, cast
 from orchestrator.api.rbac.rules import Attributes
 from orchestrator.api.resources import Resource
 from orchestrator.apiserver.admission import review_for
+from orchestrator.apiserver.alike import alike
 from orchestrator.apiserver.answers import Answer, object_answer
 from orchestrator.apiserver.bodies import decode_json, doubled_fields, read_document
 from orchestrator.apiserver.forms import include_object, rendered_object
@@ -41,12 +42,17 @@ async def create(services: Services, request: Request, path: ObjectPath) -> Answ
     """
     answer_format(request.header(b"accept"))
     options = reviewed_options(services, request, path)
-    document = await read_document(request, services.settings.max_depth)
-    await _say_doubled(request, document, path.resource, options)
+    kept = alike(request.scope)
+    document = kept.find(await request.body()) if kept is not None else None
+    shared = document is not None
+    if document is None:
+        document = await read_document(request, services.settings.max_depth)
+        if await _say_doubled(request, document, path.resource, options) and kept is not None:
+            kept.keep(await request.body())
     require_kind(document, path.resource)
     namespace = body_namespace(document, path)
     made = await services.registry.create(
-        path.resource.resource, namespace, document, options=options, consumes=True
+        path.resource.resource, namespace, document, options=options, consumes=not shared
     )
     return _shown(services, request, path, made, 201)
 
@@ -140,10 +146,14 @@ def require_create(services: Services, request: Request, path: ObjectPath) -> No
 
 async def _say_doubled(
     request: Request, value: Any, resource: Resource, options: WriteOptions
-) -> None:
-    """Warns of fields that the body has twice, or refuses them, as the options say."""
+) -> bool:
+    """Warns of fields that the body has twice, or refuses them, as the options say.
+
+    Returns:
+        Whether it is a JSON body that was looked at and has none.
+    """
     if options.field_validation == "Ignore":
-        return
+        return False
     media = media_type(request.header(b"content-type"))
     form: BodyForm = "json" if media.endswith("+json") else body_form(media)
     found = doubled_fields(await request.body(), form, value)
@@ -153,6 +163,7 @@ async def _say_doubled(
             f"{resource.kind}: strict decoding error: {', '.join(found)}"
         )
     options.warnings.extend(found)
+    return form == "json" and not found
 
 
 async def read_patch(services: Services, request: Request, resource: Resource) -> Patch:

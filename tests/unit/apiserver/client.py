@@ -59,11 +59,16 @@ class Streaming:
 
 
 class Client:
-    """Sends requests as the administrator unless told otherwise."""
+    """Sends requests as the administrator unless told otherwise.
+
+    Attributes:
+        more: further keys of each request's scope.
+    """
 
     def __init__(self, app: Any, token: str = "root") -> None:
         self.app = app
         self.token = token
+        self.more: dict[str, Any] = {}
 
     async def __call__(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
@@ -148,4 +153,5 @@ class Client:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 8080),
             "state": {},
+            **self.more,
         }
