@@ -31,8 +31,8 @@ AT_ONCE_BYTES: Final = 64 * 1024
 _INCLUDE: Final = include_object("")
 
 Ask = Callable[[str], Answer | None]
-"""From a path without a query to the answer of its GET, or None where it has to be made the usual
-way: nothing has happened then."""
+"""From a path without a query to the answer of its GET, which has no headers of its own; None where
+it has to be made the usual way: nothing has happened then."""
 
 
 class Asker:
@@ -59,7 +59,9 @@ class Asker:
             resource = path.resource
             if not resource.stored or resource.custom is not None or "get" not in resource.verbs:
                 return None
-            if not services.authorizer.allows(identity, wish_of(path, "get", path.name)):
+            if not identity.master and not services.authorizer.allows(
+                identity, wish_of(path, "get", path.name)
+            ):
                 return None
             if not services.lanes.is_free:
                 return None

@@ -12,8 +12,7 @@ Source: Kubernetes, "Authenticating"; RFC 7617.
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -115,6 +114,7 @@ class Authenticator:
 
     tokens: TokenSource
     accounts: AccountSource | None = None
+    _shown: dict[str, tuple[TokenOwner, Identity]] = field(default_factory=dict, repr=False)
 
     def identify(self, scope: Scope) -> Identity:
         """The request's identity; `ANONYMOUS` when it carries no credential.
@@ -137,7 +137,13 @@ class Authenticator:
     def by_file(self, token: str) -> Identity | None:
         """Who a token of the token file stands for, or None."""
         owner = self.tokens.owner_of(token) if token else None
-        return None if owner is None else _owner_identity(owner)
+        if owner is None:
+            return None
+        known = self._shown.get(token)
+        if known is None or known[0] is not owner:
+            known = owner, Identity(owner.user, (*owner.groups, AUTHENTICATED), "token")
+            self._shown[token] = known
+        return known[1]
 
     def _by_token(self, token: str, how: str) -> Identity:
         found = self.by_file(token)
@@ -146,11 +152,6 @@ class Authenticator:
         if found is None:
             raise Unauthorized("Unauthorized")
         return found if found.proved_by == how else replace(found, proved_by=how)
-
-
-@lru_cache(maxsize=256)
-def _owner_identity(owner: TokenOwner) -> Identity:
-    return Identity(owner.user, (*owner.groups, AUTHENTICATED), "token")
 
 
 def _authorization(scope: Scope) -> str:

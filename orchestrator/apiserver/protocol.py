@@ -27,7 +27,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from orchestrator.apiserver.at_once import Ask
 from orchestrator.apiserver.authn import PEER_KEY, Peer
 from orchestrator.apiserver.connect.upgrade import SPDY, TAKEOVER_KEY
-from orchestrator.apiserver.cycle import LINGER_S, WHOLE_KEY, ApiCycle, head_of
+from orchestrator.apiserver.cycle import LINGER_S, WHOLE_KEY, ApiCycle, Heads
 from orchestrator.apiserver.errors import status_of
 from orchestrator.apiserver.heads import HEAD_KEY, KnownHead
 from orchestrator.apiserver.request import ARRIVED_KEY, PART_KEY
@@ -39,6 +39,7 @@ MAX_HEAD_BYTES: Final = 128 * 1024
 HEAD_S: Final = 30.0
 """A head must be complete by then, a new connection's first one included."""
 _NOT_PLAIN: Final = re.compile(rb"[?%#]|[^!-~]|^[^/]")
+_heads: Final = Heads()
 _MEANS_MORE: Final = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 FAREWELL_S: Final = 0.1
 """What a connection without a request has to end properly when the server stops."""
@@ -222,10 +223,8 @@ class ApiProtocol(HttpToolsProtocol):
         answer = ask(target.decode("ascii"))
         if answer is None:
             return False
-        headers = (*self.server_state.default_headers, *answer.headers)
-        parts = head_of(answer.status, headers, len(answer.body))
-        parts += (b"content-type: ", answer.content_type.encode(), b"\r\n\r\n", answer.body)
-        self.transport.write(b"".join(parts))
+        head = _heads.of(answer.status, answer.content_type, self.server_state.default_headers)
+        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(answer.body), answer.body))
         return True
 
     def _answer_again(self, target: bytes) -> bool:
