@@ -16,10 +16,10 @@ from orchestrator.kit.clock import parse_rfc3339, rfc3339
 from orchestrator.node.hooks import is_acted_on
 from orchestrator.node.observed import Memory, Probes, Run, Seen, has_passed, newest
 from orchestrator.node.spec import SANDBOX, is_sidecar
+from orchestrator.reconcile.pods import ENDED_PHASES
 
 Document = dict[str, Any]
 BACK_OFF = "back-off restarting failed container={name} pod={pod}"
-_TERMINAL = frozenset({"Succeeded", "Failed"})
 
 
 def pod_status(
@@ -49,7 +49,7 @@ def pod_status(
         "containerStatuses": apps,
         "qosClass": current.get("qosClass") or qos_class(pod),
     }
-    if pod.status.phase in _TERMINAL:
+    if pod.status.phase in ENDED_PHASES:
         status |= {k: current[k] for k in ("reason", "message") if current.get(k)}
     elif memory.deadline_passed:
         status["reason"] = "DeadlineExceeded"
@@ -163,7 +163,7 @@ def _terminated(ended: StateTerminated) -> Document:
 
 
 def _phase(pod: Pod, inits: list[Document], apps: list[Document], memory: Memory) -> str:
-    if pod.status.phase in _TERMINAL:
+    if pod.status.phase in ENDED_PHASES:
         return pod.status.phase
     if memory.deadline_passed:
         return "Failed"
@@ -203,8 +203,8 @@ def _conditions(
         if not (s["started"] if is_sidecar(c) else s["ready"])
     ]
     reason = message = ""
-    is_ready = not unready and phase not in _TERMINAL
-    if phase in _TERMINAL:
+    is_ready = not unready and phase not in ENDED_PHASES
+    if phase in ENDED_PHASES:
         reason = "PodCompleted" if phase == "Succeeded" else "PodFailed"
     elif unready:
         reason = "ContainersNotReady"

@@ -10,9 +10,8 @@ import pytest
 
 from orchestrator.apiserver import cycle, protocol
 from orchestrator.apiserver.lanes import Lanes
-from orchestrator.apiserver.ports import bind
-from orchestrator.apiserver.serve import serve
 from tests.unit.apiserver.client import TABLE
+from tests.unit.apiserver.serving import serving
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -25,25 +24,9 @@ POD = (
 @pytest.fixture
 async def served(world):
     """The world's application on a port of loopback, without TLS."""
-    stop, listening = asyncio.Event(), asyncio.Event()
-    listener = bind("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    async with asyncio.TaskGroup() as group:
-        group.create_task(
-            serve(
-                world.api,
-                replace(world.api.services.settings, shutdown_s=1),
-                stop,
-                tls=None,
-                end_streams=world.api.end_streams,
-                listener=listener,
-                on_listening=lambda _host, _port: listening.set(),
-            )
-        )
-        async with asyncio.timeout(5):
-            await listening.wait()
+    settings = world.api.services.settings
+    async with serving(world.api, settings, world.api.end_streams) as port:
         yield port
-        stop.set()
 
 
 def request(method, path, body=b"", *headers):

@@ -6,10 +6,9 @@ import re
 import pytest
 
 from orchestrator.apiserver.at_once import Asker
-from orchestrator.apiserver.ports import bind
-from orchestrator.apiserver.serve import serve
 from orchestrator.apiserver.settings import ApiServerSettings
 from tests.unit.apiserver.client import TABLE
+from tests.unit.apiserver.serving import serving
 
 ONE = "/api/v1/namespaces/default/configmaps/one"
 
@@ -22,24 +21,8 @@ async def port(world):
             "/api/v1/namespaces/default/configmaps",
             {"metadata": {"name": name}, "data": {"text": "x" * size}},
         )
-    stop, listening = asyncio.Event(), asyncio.Event()
-    listener = bind("127.0.0.1", 0)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(
-            serve(
-                world.api,
-                ApiServerSettings(host="127.0.0.1", port=0, shutdown_s=1),
-                stop,
-                tls=None,
-                end_streams=world.api.end_streams,
-                listener=listener,
-                on_listening=lambda _host, _port: listening.set(),
-            )
-        )
-        async with asyncio.timeout(5):
-            await listening.wait()
-        yield listener.getsockname()[1]
-        stop.set()
+    async with serving(world.api, end_streams=world.api.end_streams) as port:
+        yield port
 
 
 @pytest.fixture
@@ -254,25 +237,12 @@ async def test_acting_as_somebody_else_goes_the_usual_way(port, at_once):
     assert at_once == []
 
 
-async def test_a_line_that_is_used_is_not_idle(world, settings, at_once):
-    stop, listening = asyncio.Event(), asyncio.Event()
-    listener = bind("127.0.0.1", 0)
+async def test_a_line_that_is_used_is_not_idle(world, at_once):
     await world.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "one"}})
     loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(
-            serve(
-                world.api,
-                ApiServerSettings(host="127.0.0.1", port=0, shutdown_s=1, keep_alive_s=0.3),
-                stop,
-                tls=None,
-                end_streams=world.api.end_streams,
-                listener=listener,
-                on_listening=lambda _host, _port: listening.set(),
-            )
-        )
-        await listening.wait()
-        reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+    settings = ApiServerSettings(keep_alive_s=0.3)
+    async with serving(world.api, settings, world.api.end_streams) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         line = Line(reader, writer)
         began_s = loop.time()
         while loop.time() < began_s + 0.5:
@@ -284,4 +254,3 @@ async def test_a_line_that_is_used_is_not_idle(world, settings, at_once):
         assert loop.time() - last_s > 0.2
         assert len(at_once) > 5
         writer.close()
-        stop.set()

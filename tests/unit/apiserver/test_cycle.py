@@ -9,9 +9,7 @@ import pytest
 
 from orchestrator.apiserver import cycle
 from orchestrator.apiserver.cycle import PIECE_BYTES, WHOLE_KEY
-from orchestrator.apiserver.ports import bind
-from orchestrator.apiserver.serve import serve
-from orchestrator.apiserver.settings import ApiServerSettings
+from tests.unit.apiserver.serving import serving
 
 BIG = bytes(range(256)) * (PIECE_BYTES // 256 * 40) + b"the end"
 
@@ -39,25 +37,9 @@ class WholeApp:
 
 @pytest.fixture
 async def served():
-    app, stop, listening = WholeApp(), asyncio.Event(), asyncio.Event()
-    listener = bind("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    async with asyncio.TaskGroup() as group:
-        group.create_task(
-            serve(
-                app,
-                ApiServerSettings(host="127.0.0.1", port=0, shutdown_s=1),
-                stop,
-                tls=None,
-                end_streams=lambda: None,
-                listener=listener,
-                on_listening=lambda _host, _port: listening.set(),
-            )
-        )
-        async with asyncio.timeout(5):
-            await listening.wait()
+    app = WholeApp()
+    async with serving(app) as port:
         yield port, app
-        stop.set()
 
 
 async def exchange(port, text):

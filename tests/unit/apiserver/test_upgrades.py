@@ -8,10 +8,8 @@ from wsproto import ConnectionType, WSConnection, events
 
 from orchestrator.apiserver.connect.upgrade import TAKEOVER_KEY
 from orchestrator.apiserver.connect.websocket import GONE_KEY
-from orchestrator.apiserver.ports import bind
-from orchestrator.apiserver.serve import serve
-from orchestrator.apiserver.settings import ApiServerSettings
 from orchestrator.apiserver.websocket_protocol import ApiWebSocket
+from tests.unit.apiserver.serving import serving
 
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
 
@@ -56,25 +54,9 @@ class Upgrading:
 
 @pytest.fixture
 async def served():
-    app, stop, listening = Upgrading(), asyncio.Event(), asyncio.Event()
-    listener = bind("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    async with asyncio.TaskGroup() as group:
-        group.create_task(
-            serve(
-                app,
-                ApiServerSettings(host="127.0.0.1", port=0, shutdown_s=1),
-                stop,
-                tls=None,
-                end_streams=app.ended.set,
-                listener=listener,
-                on_listening=lambda _host, _port: listening.set(),
-            )
-        )
-        async with asyncio.timeout(5):
-            await listening.wait()
+    app = Upgrading()
+    async with serving(app, end_streams=app.ended.set) as port:
         yield port, app
-        stop.set()
 
 
 async def post(port, path, upgrade="SPDY/3.1"):
