@@ -60,10 +60,10 @@ _UPSERT_HEAD: Final = (
 _RETURN_LOG: Final = f"{_INSERT_LOG} ON CONFLICT (rev) DO NOTHING"
 _DELETE_LOG: Final = "DELETE FROM log WHERE rev IN (VALUES {rows})"
 _DELETE_HEAD: Final = "DELETE FROM head WHERE (resource, namespace, name) IN (VALUES {rows})"
-_ROWS_AT_ONCE: Final = 128
-"""Of the log these are 896 parameters; SQLite takes 32,766."""
-_STATEMENTS: Final = 640
-"""How many the driver keeps prepared: each of the few for each number of rows."""
+_ROWS_AT_ONCE: Final = (128, 64, 32, 16, 8, 4, 2, 1)
+"""Few sizes: the driver keeps each statement prepared, with the values that it was given last, and
+one for each number of rows would be a hundred megabytes. Of the log 128 rows are 896 parameters;
+SQLite takes 32,766."""
 
 Operation = Literal["ADDED", "MODIFIED", "DELETED"]
 
@@ -144,11 +144,7 @@ class SqliteEngine:
         self._engine = sa.create_engine(
             url,
             poolclass=StaticPool,
-            connect_args={
-                "check_same_thread": False,
-                "isolation_level": None,
-                "cached_statements": _STATEMENTS,
-            },
+            connect_args={"check_same_thread": False, "isolation_level": None},
         )
         self._connection: sa.Connection | None = None
         self._revision = Revision(0)
@@ -236,15 +232,18 @@ class SqliteEngine:
         return self._connection.exec_driver_sql(statement, parameters)  # type: ignore[arg-type]  # driver parameters
 
     def _execute_rows(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        """Carries out a statement on many rows at once.
+        """Carries out a statement on many rows, as few times as may be.
 
         Each time the thread gives the interpreter away and must wait to have it back, so one
-        statement for each row, or for some of them, would keep a busy server's writers waiting.
+        statement for each row would keep a busy server's writers waiting.
         """
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            chosen = rows[start : start + _ROWS_AT_ONCE]
-            text = _for_rows(statement, len(chosen[0]), len(chosen))
-            self._execute(text, tuple(chain.from_iterable(chosen)))
+        done = 0
+        for size in _ROWS_AT_ONCE:
+            while len(rows) - done >= size:
+                chosen = rows[done : done + size]
+                text = _for_rows(statement, len(chosen[0]), size)
+                self._execute(text, tuple(chain.from_iterable(chosen)))
+                done += size
 
     def _rollback(self) -> None:
         # after some errors (disk full) SQLite has rolled back by itself already
@@ -275,7 +274,7 @@ class InlineSqlite(SqliteEngine):
         super().__init__("sqlite://")
 
 
-@lru_cache(maxsize=_STATEMENTS)
+@lru_cache(maxsize=64)
 def _for_rows(statement: str, columns: int, rows: int) -> str:
     one = f"({', '.join('?' * columns)})"
     return statement.format(rows=", ".join([one] * rows))
