@@ -69,6 +69,14 @@ class EventRecorder:
     ) -> StoredObject | None:
         """See `Registry.record`."""
         event = self._event(about, event_type, reason, message, component, host, uid)
+        written = await self._write(component, host, about, event)
+        if written is not None:
+            written.forget()  # most are never looked at; decoded they were as big as all pods
+        return written
+
+    async def _write(
+        self, component: str, host: str, about: ObjectKey, event: Document
+    ) -> StoredObject | None:
         source = (component, host, about, event["involvedObject"].get("uid"))
         if not self._spam.allows(source, self._clock.wall()):
             return None

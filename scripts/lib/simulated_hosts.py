@@ -130,6 +130,9 @@ class SimulatedConnector:
         if machine is None:
             machine = self.machines[name] = Machine(name, address.host, cpus=self._cpus)
             machine.engine.images_here.add("bench/web:1")
+            # no host keeps what it was asked, for tests to look at
+            machine.engine.calls = deque(maxlen=0)  # type: ignore[assignment]
+            machine.shim.calls = deque(maxlen=0)  # type: ignore[assignment]
         fake: FakeHost = await machine.connect()
         ours, theirs = pipes()
         ShimPeer(machine, theirs)

@@ -155,6 +155,15 @@ async def test_what_is_recorded_is_right_though_nobody_looks(registry, about):
     assert set(made.doc["metadata"]) == set(event.doc["metadata"])
 
 
+async def test_events_stay_undecoded_until_somebody_looks(registry):
+    for _ in range(2):
+        await tell(registry)
+        (event,) = registry.list("events").items
+        with pytest.raises(AttributeError):
+            object.__getattribute__(event, "view")
+    assert event.doc["count"] == 2
+
+
 async def test_the_same_said_at_once_is_one_event(registry):
     await asyncio.gather(*(tell(registry) for _ in range(10)))
     (event,) = registry.list("events").items
