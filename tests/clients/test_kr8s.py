@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import tarfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -33,8 +32,8 @@ EXPECTED: dict[str, str] = {
 @pytest.mark.timeout(1500)
 def test_the_suite(served, client_python, tmp_path):
     (sdist,) = CLIENTS.glob("kr8s-*.tar.gz") or pytest.skip(NO_CLIENTS)
-    with tarfile.open(sdist) as tar:
-        tar.extractall(tmp_path, filter="data")
+    # by tar: Python's own way is safe from 3.11.4 on, and Debian 12 has 3.11.2
+    subprocess.run(["tar", "-xzf", sdist, "-C", tmp_path, "--no-same-owner"], check=True)
     (suite,) = tmp_path.glob("kr8s-*")
     (suite / "conftest.py").write_text((Path(__file__).parent / "kr8s_conftest.py").read_text())
     for path in (suite / "kr8s").rglob("*"):
