@@ -76,7 +76,7 @@ class Credential:
     """
 
     identity: Identity | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)  # never in a log or a traceback
     how: str = ""
 
 

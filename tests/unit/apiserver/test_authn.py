@@ -7,7 +7,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
-from orchestrator.apiserver.authn import PEER_KEY, Authenticator, Peer, require_own_page
+from orchestrator.apiserver.authn import (
+    PEER_KEY,
+    Authenticator,
+    Credential,
+    Peer,
+    require_own_page,
+)
 from orchestrator.apiserver.identity import ANONYMOUS, Identity
 from orchestrator.credentials.authority import create_authority, issue_client
 from orchestrator.credentials.tokens import TokenOwner
@@ -94,3 +100,7 @@ def test_pages_of_others_may_not_use_a_certificate_in_websockets(kind, proved_by
         return
     with pytest.raises(Forbidden, match="may not use your certificate"):
         require_own_page({"type": kind, "headers": headers}, identity)
+
+
+def test_a_credential_does_not_show_its_token():
+    assert "secret" not in repr(Credential(None, "secret", "token"))
